@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_control::{CallReply, ErrorCode};
@@ -27,7 +28,7 @@ use weft_provider::{ConfigProblem, LinkContext};
 use weft_wire::FailureCode;
 
 use crate::runtime::{
-    BoundProviders, CallError, PrepareError, PrepareErrorKind, PreparedApp, RunningApp,
+    BoundProviders, CallError, PrepareError, PrepareErrorKind, PreparedApp, Purpose, RunningApp,
     RunningComponent, Runtime,
 };
 
@@ -40,10 +41,14 @@ const BODY_BYTES_MAX: u64 = 1 << 20;
 const CONCURRENCY_MAX: u32 = 100;
 const INSTANCES_MAX: u32 = 1_000;
 
-/// A runtime that runs nothing. Every app can be prepared, except for broken ones.
+/// A runtime that runs nothing. Every app can be prepared, except for broken ones; the preparation
+/// of a held one does not end.
 #[derive(Debug, Default)]
 pub struct FakeRuntime {
     state: Mutex<State>,
+    held: watch::Sender<BTreeSet<AppName>>,
+    /// Number of preparations in progress, by app.
+    preparing: watch::Sender<BTreeMap<AppName, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +56,12 @@ struct State {
     broken: BTreeSet<AppName>,
     /// Number of preparations of each app, failed ones included.
     prepared: BTreeMap<AppName, u64>,
+}
+
+/// A preparation in progress; it ends on drop.
+struct Preparation<'a> {
+    app: AppName,
+    preparing: &'a watch::Sender<BTreeMap<AppName, u64>>,
 }
 
 /// A share of an app that a [`FakeRuntime`] has prepared.
@@ -92,14 +103,71 @@ impl FakeRuntime {
         self.state().broken.remove(app);
     }
 
+    /// Keeps every further preparation of an app from ending.
+    pub fn hold_app(&self, app: &AppName) {
+        self.held.send_modify(|held| {
+            held.insert(app.clone());
+        });
+    }
+
+    /// Ends [`hold_app`](Self::hold_app).
+    pub fn release_app(&self, app: &AppName) {
+        self.held.send_modify(|held| {
+            held.remove(app);
+        });
+    }
+
+    /// Waits until a number of preparations of an app are in progress.
+    pub async fn wait_for_preparations(&self, app: &AppName, number: u64) {
+        let mut preparing = self.preparing.subscribe();
+        let reached = preparing.wait_for(|preparing| {
+            let found = preparing.get(app).copied();
+            found.unwrap_or(0) == number
+        });
+        // The sender is in `self`.
+        let _ = reached.await;
+    }
+
     /// Number of preparations of an app, failed ones included.
     pub fn prepared(&self, app: &AppName) -> u64 {
         self.state().prepared.get(app).copied().unwrap_or(0)
     }
 
+    fn refuse_broken(&self, app: &AppName) -> Result<(), PrepareError> {
+        if self.state().broken.contains(app) {
+            let reason = format!("app `{app}` is broken");
+            return Err(PrepareError::new(PrepareErrorKind::Refused, reason));
+        }
+        Ok(())
+    }
+
+    async fn wait_until_released(&self, app: &AppName) {
+        let mut held = self.held.subscribe();
+        // The sender is in `self`.
+        let _ = held.wait_for(|held| !held.contains(app)).await;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // The code under the lock does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Preparation<'a> {
+    fn begin(app: &AppName, preparing: &'a watch::Sender<BTreeMap<AppName, u64>>) -> Self {
+        preparing.send_modify(|preparing| *preparing.entry(app.clone()).or_default() += 1);
+        let app = app.clone();
+        Self { app, preparing }
+    }
+}
+
+impl Drop for Preparation<'_> {
+    fn drop(&mut self) {
+        self.preparing.send_modify(|preparing| {
+            preparing
+                .entry(self.app.clone())
+                .and_modify(|count| *count -= 1);
+        });
     }
 }
 
@@ -109,18 +177,21 @@ impl Runtime for FakeRuntime {
         &self,
         app: &App,
         share: &LocalComponents,
+        _purpose: Purpose,
     ) -> Result<Box<dyn PreparedApp>, PrepareError> {
         let name = &app.metadata.name;
-        let mut state = self.state();
-        *state.prepared.entry(name.clone()).or_default() += 1;
-        if state.broken.contains(name) {
-            let reason = format!("app `{name}` is broken");
-            return Err(PrepareError::new(PrepareErrorKind::Refused, reason));
-        }
+        *self.state().prepared.entry(name.clone()).or_default() += 1;
+        let _preparation = Preparation::begin(name, &self.preparing);
+        self.wait_until_released(name).await;
+        self.refuse_broken(name)?;
         Ok(Box::new(FakePreparedApp {
             app: app.clone(),
             share: share.clone(),
         }))
+    }
+
+    async fn check(&self, app: &App) -> Result<(), PrepareError> {
+        self.refuse_broken(&app.metadata.name)
     }
 
     fn instances_max(&self) -> u32 {

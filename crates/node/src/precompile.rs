@@ -8,7 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use weft_lattice_config::placement::{self, ComponentId, HostId};
 use weft_lattice_config::{AppName, ComponentName, Digest, LabelName};
@@ -23,12 +27,12 @@ use crate::artifact_fetcher::LocalArtifacts;
 use crate::controller::{Controller, Snapshot};
 use crate::membership_task::MembershipSnapshot;
 use crate::reconciler::digests;
-use crate::runtime::Runtime;
+use crate::runtime::{Purpose, Runtime};
 
 /// The label whose hosts may be lost together.
 const FAILURE_DOMAIN_LABEL: &str = "cloud";
 
-/// The pause after the last change before compiling: components that have to run now go first.
+/// The pause after a change: changes that come together are planned once.
 const QUIET_PERIOD: Duration = Duration::from_secs(1);
 
 /// The most components that are compiled for failover. Beyond it the loss of a host costs
@@ -56,30 +60,56 @@ struct PrecompileTask {
     share: LocalComponents,
 }
 
+/// A revision and share.
+type Target = (u64, LocalComponents);
+
+/// The shares that were compiled, and that are being compiled: all at once, because the runtime
+/// orders them, and one that takes long must not hold up the others.
+#[derive(Default)]
+struct Progress {
+    /// By app, even if the compilation failed.
+    done: BTreeMap<AppName, Target>,
+    compiling: BTreeMap<AppName, (Target, CancellationToken)>,
+    /// The compilations; each ends with its app, and `None` if it was superseded.
+    ends: FuturesUnordered<BoxFuture<'static, Option<(AppName, Target)>>>,
+}
+
 impl Precompiler {
     /// Compiles until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        // The last revision and share that were compiled, even if that failed.
-        let mut done: BTreeMap<AppName, (u64, LocalComponents)> = BTreeMap::new();
+        let mut progress = Progress::default();
+        let mut due: Option<Instant> = None;
         loop {
-            tokio::select! {
+            let next_round = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let is_changed = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                Ok(()) = self.membership.changed() => {}
-                Ok(()) = self.replica.changed() => {}
-                Ok(()) = self.local_artifacts.changed() => {}
-            }
-            let round = async {
-                tokio::time::sleep(QUIET_PERIOD).await;
-                self.round(&mut done).await;
+                () = next_round => {
+                    due = None;
+                    self.round(&mut progress).await;
+                    false
+                }
+                Some(end) = progress.ends.next() => {
+                    progress.end(end);
+                    false
+                }
+                Ok(()) = self.membership.changed() => true,
+                Ok(()) = self.replica.changed() => true,
+                Ok(()) = self.local_artifacts.changed() => true,
             };
-            if stop.run_until_cancelled(round).await.is_none() {
-                return;
+            if is_changed {
+                due.get_or_insert_with(|| Instant::now() + QUIET_PERIOD);
             }
         }
     }
 
-    async fn round(&mut self, done: &mut BTreeMap<AppName, (u64, LocalComponents)>) {
+    /// Begins what is to be compiled, and drops what is not any more.
+    async fn round(&mut self, progress: &mut Progress) {
         let membership = self.membership.borrow_and_update().clone();
         let replica = self.replica.borrow_and_update().clone();
         // Without a view of other hosts their loss cannot be planned for.
@@ -98,29 +128,68 @@ impl Precompiler {
             )
         });
         let Ok(tasks) = planned.await else { return };
-        for PrecompileTask { deployed, share } in tasks {
-            let app = deployed.app.metadata.name.clone();
-            let current = (deployed.revision, share.clone());
-            if done.get(&app) == Some(&current) {
-                continue;
+        progress.retain(&tasks);
+        for task in tasks {
+            progress.begin(task, &self.runtime);
+        }
+    }
+}
+
+impl Progress {
+    /// Drops the compilations of other shares than these.
+    fn retain(&mut self, tasks: &[PrecompileTask]) {
+        self.compiling.retain(|app, (target, superseded)| {
+            let mut tasks = tasks.iter();
+            let is_planned = tasks.any(|task| task.app() == app && task.target() == *target);
+            if !is_planned {
+                superseded.cancel();
             }
-            // The inputs have changed: plan again, so that components that have to run now go
-            // first.
-            if self.membership.has_changed().unwrap_or(false)
-                || self.replica.has_changed().unwrap_or(false)
-            {
-                return;
-            }
-            let compiled = self.runtime.prepare(&deployed.app, &share).await.map(drop);
-            match compiled {
+            is_planned
+        });
+    }
+
+    /// Begins to compile a share, unless it is compiled already.
+    fn begin(&mut self, task: PrecompileTask, runtime: &Arc<dyn Runtime>) {
+        let (app, target) = (task.app().clone(), task.target());
+        if self.done.get(&app) == Some(&target) || self.compiling.contains_key(&app) {
+            return;
+        }
+        let superseded = CancellationToken::new();
+        let compiling = (target.clone(), superseded.clone());
+        self.compiling.insert(app.clone(), compiling);
+        let runtime = runtime.clone();
+        self.ends.push(Box::pin(async move {
+            let PrecompileTask { deployed, share } = task;
+            let preparing = runtime.prepare(&deployed.app, &share, Purpose::Ahead);
+            let prepared = superseded.run_until_cancelled(preparing).await?;
+            match prepared.map(drop) {
                 Ok(()) => tracing::debug!(%app, "compiled an app for failover"),
                 Err(error) => {
                     let error = chain(&error);
                     tracing::warn!(%app, error, "cannot compile an app for failover");
                 }
             }
-            done.insert(app, current);
+            Some((app, target))
+        }));
+    }
+
+    fn end(&mut self, end: Option<(AppName, Target)>) {
+        let Some((app, target)) = end else { return };
+        let compiling = self.compiling.get(&app);
+        if compiling.is_some_and(|(compiling, _)| *compiling == target) {
+            self.compiling.remove(&app);
         }
+        self.done.insert(app, target);
+    }
+}
+
+impl PrecompileTask {
+    fn app(&self) -> &AppName {
+        &self.deployed.app.metadata.name
+    }
+
+    fn target(&self) -> Target {
+        (self.deployed.revision, self.share.clone())
     }
 }
 

@@ -7,6 +7,9 @@
 //! 1. [`Runtime::prepare`] checks, links and compiles the share of an app that this host runs.
 //! 2. [`PreparedApp::bind`] binds the links to providers; the result serves until it is dropped.
 //!
+//! [`Runtime::check`] finds the same mistakes as a preparation of all components, and compiles
+//! nothing: for a host that may not run the app itself.
+//!
 //! Calls of other hosts reach components through [`weft_link::CallServer`], requests through
 //! [`weft_ingress::Handler`].
 
@@ -27,11 +30,24 @@ use weft_provider::{ConfigProblem, Provider};
 /// The providers of one app, by name.
 pub type BoundProviders = BTreeMap<String, Arc<dyn Provider>>;
 
+/// The purpose of a preparation. The preparations of one purpose do not wait for those of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// The share has to run here now: after a deploy, a move, or the loss of a host.
+    Start,
+    /// A deploy waits for the result; nothing serves it yet.
+    Deploy,
+    /// The share would run here if another host were lost.
+    Ahead,
+}
+
 /// Runs components.
 #[async_trait]
 pub trait Runtime: Send + Sync {
     /// Checks, links and compiles a share of an app. Compiled code is cached, so preparing the same
-    /// share again is cheap. Dropping the future stops after the current component.
+    /// share again is cheap. Many shares may be prepared at once: the runtime decides which are
+    /// compiled first, and bounds the memory. Dropping the future stops after the current
+    /// component.
     ///
     /// # Errors
     /// If a component, a link or a route cannot work.
@@ -39,7 +55,14 @@ pub trait Runtime: Send + Sync {
         &self,
         app: &App,
         share: &LocalComponents,
+        purpose: Purpose,
     ) -> Result<Box<dyn PreparedApp>, PrepareError>;
+
+    /// Checks that all components of an app can be prepared, without compiling them.
+    ///
+    /// # Errors
+    /// If a component, a link or a route cannot work.
+    async fn check(&self, app: &App) -> Result<(), PrepareError>;
 
     /// The most instances at once.
     fn instances_max(&self) -> u32;

@@ -3,8 +3,13 @@
 //! It takes commands one at a time (`Command`), makes the running apps match the desired state
 //! through its [`Runtime`], and publishes a [`Snapshot`] for all readers. A failed change leaves
 //! the running apps unchanged.
+//!
+//! Compiling, providers and the requests of removed apps take time, so the task leaves them to
+//! others (`binding`) and only replaces what serves: an app waits for no other app. What is
+//! prepared for an app is dropped if something else is desired meanwhile.
 
 mod actor;
+mod binding;
 mod error;
 mod providers;
 #[cfg(test)]
@@ -31,7 +36,7 @@ use crate::host_tasks::HostTasks;
 use crate::route_publisher::RoutePublisher;
 use crate::runtime::{RunningApp, Runtime};
 
-/// The most commands in the queue. Deploys are rare, and each waits for the one before.
+/// The most commands in the queue. None takes long.
 const COMMANDS_QUEUED_MAX: usize = 16;
 
 /// The time between two looks for idle instances.
@@ -133,6 +138,14 @@ enum Command {
         desired: Vec<DesiredApp>,
         reply: oneshot::Sender<()>,
     },
+    WaitForStarts {
+        reply: oneshot::Sender<()>,
+    },
+    WaitForRemoval {
+        app: AppName,
+        revision: u64,
+        reply: oneshot::Sender<()>,
+    },
     Stop {
         reply: oneshot::Sender<()>,
     },
@@ -155,7 +168,7 @@ impl Controller {
         let (commands, received) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
         let routes = RoutePublisher::new(parts.hosts.clone());
-        let actor = actor::Actor::new(parts, publish, routes.clone());
+        let actor = actor::Actor::new(parts, tasks.clone(), publish, routes.clone());
         tasks.spawn(actor.run(received));
         Self {
             commands,
@@ -184,9 +197,9 @@ impl Controller {
         &self.routes
     }
 
-    /// Reconciles the given apps, one after the other. Apps that are not given stay as they are. A
-    /// revision that does not start takes nothing from the one that serves, and is tried again
-    /// after a pause.
+    /// Begins to reconcile the given apps, all at once. Apps that are not given stay as they are.
+    /// What serves goes on until its successor is ready. A revision that does not start takes
+    /// nothing from the one that serves, and is tried again by the first call after a pause.
     ///
     /// # Errors
     /// If the host is stopping. The snapshot has the apps that do not start.
@@ -208,12 +221,39 @@ impl Controller {
             .await
     }
 
-    /// Checks that an app can run here: types, links, routes, code, and the settings of providers.
-    /// Returns the changes that a deploy would make.
+    /// Waits until no app is being started: each of the apps that were to be reconciled serves, or
+    /// has failed.
     ///
-    /// A host alone goes further, because no other host would run the app: it starts the providers
-    /// and binds the links. Then either [`reconcile`](Self::reconcile) has to follow with the same
-    /// app, or [`discard`](Self::discard).
+    /// # Errors
+    /// If the host is stopping.
+    pub(crate) async fn wait_for_starts(&self) -> Result<(), DeployError> {
+        self.send(|reply| Command::WaitForStarts { reply }).await
+    }
+
+    /// Waits until an app is removed at a revision, with its requests done and its providers
+    /// closed; or is deployed again.
+    ///
+    /// # Errors
+    /// If the host is stopping.
+    pub(crate) async fn wait_for_removal(
+        &self,
+        app: AppName,
+        revision: u64,
+    ) -> Result<(), DeployError> {
+        self.send(|reply| Command::WaitForRemoval {
+            app,
+            revision,
+            reply,
+        })
+        .await
+    }
+
+    /// Checks that an app can run: types, links, routes, and the settings of providers. Returns the
+    /// changes that a deploy would make. Then either [`reconcile`](Self::reconcile) has to follow
+    /// with the same app, or [`discard`](Self::discard).
+    ///
+    /// A host alone goes further, because no other host would run the app: it compiles the
+    /// components, starts the providers and binds the links.
     ///
     /// # Errors
     /// Any [`DeployError`].
@@ -246,7 +286,7 @@ impl Controller {
         self.send(|reply| Command::Discard { app, reply }).await
     }
 
-    /// Closes the providers and ends the task.
+    /// Drops what is being prepared, closes the providers and ends the task.
     pub async fn stop(&self) {
         // The task may have ended already.
         let _ = self.send(|reply| Command::Stop { reply }).await;

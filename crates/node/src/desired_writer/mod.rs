@@ -1,11 +1,13 @@
 //! The writer of the lattice's desired state: checks a change on this host, writes it to the bucket
 //! by compare-and-set, and waits until this host has reconciled it.
 
+mod app_turns;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use weft_lattice_config::placement::StoreId;
 use weft_lattice_config::{App, AppName};
@@ -18,6 +20,7 @@ use weft_state::objects::ObjectError;
 use weft_state::store::{Deployed, Record};
 use weft_telemetry::chain;
 
+pub(super) use self::app_turns::AppTurns;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::environment::Environment;
 use crate::lattice_stores::LatticeStores;
@@ -90,8 +93,7 @@ pub(super) struct DesiredWriter {
     pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
     pub(super) decision: watch::Receiver<Arc<Decision>>,
     pub(super) environment: Environment,
-    /// The one permit to change: a change waits for the one before.
-    pub(super) turn: Arc<Semaphore>,
+    pub(super) turns: AppTurns,
 }
 
 impl DesiredWriter {
@@ -105,9 +107,8 @@ impl DesiredWriter {
         app: App,
         unreadable: Unreadable,
     ) -> Result<Deployment, DeployError> {
-        // The semaphore is never closed.
-        let _turn = self.turn.acquire().await;
         let name = app.metadata.name.clone();
+        let turn = self.turns.take(&name).await;
         let known = self.read(&name, unreadable).await;
         // A revision that does not start here is deployed again: its cause may have ended.
         let has_failed = self
@@ -138,6 +139,9 @@ impl DesiredWriter {
                 return Err(error);
             }
         };
+        // On a host alone the app is staged: the next change would replace it. In a lattice the
+        // next change may end the start of this one.
+        let _turn = self.is_alone().then_some(turn);
         self.wait_until_reconciled(|snapshot, decision| {
             let kept = decision.kept.get(&name);
             if kept.is_some_and(|kept| kept.desired_revision >= deployed.revision) {
@@ -160,7 +164,7 @@ impl DesiredWriter {
     /// # Errors
     /// As [`deploy`](Self::deploy), and if the app is not deployed.
     pub(super) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
-        let _turn = self.turn.acquire().await;
+        let turn = self.turns.take(&app).await;
         let known = self.read(&app, Unreadable::Refuse).await?;
         let Some(Record::Deployed(_)) = &known.record else {
             return Err(ChangeError::Missing { app }.into());
@@ -171,15 +175,19 @@ impl DesiredWriter {
             changed_at_ms: self.environment.now_ms(),
         };
         self.write(&app, &removed, known.at).await?;
-        self.wait_until_reconciled(|snapshot, _| {
-            let running = snapshot.apps.get(app.as_str());
-            running.is_none_or(|running| running.deployed.revision > revision)
-        })
-        .await;
-        // The app is out of the snapshot before its requests are done; the controller goes on to
-        // the next command after it.
-        self.controller.reconcile(Vec::new()).await?;
-        Ok(revision)
+        // The app may be deployed again while its last requests are completed.
+        drop(turn);
+        // A timeout is not a failure: the removal is written.
+        let removal = self.controller.wait_for_removal(app, revision);
+        match timeout(RECONCILE_WAIT_MAX, removal).await {
+            Ok(removal) => removal.map(|()| revision),
+            Err(_) => Ok(revision),
+        }
+    }
+
+    /// True if this host runs every app itself.
+    fn is_alone(&self) -> bool {
+        self.stores.objects.is_none()
     }
 
     /// Uploads the artifacts of an app, and writes its record after the `known` one.

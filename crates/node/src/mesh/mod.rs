@@ -11,7 +11,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_bus::local::{self, LocalOptions};
 use weft_bus::nats::{self, NatsError, NatsOptions};
@@ -35,7 +35,7 @@ use crate::call_client::CallClient;
 use crate::call_routing::CallRouter;
 use crate::claim_check::ClaimChecks;
 use crate::controller::{Controller, Snapshot};
-use crate::desired_writer::DesiredWriter;
+use crate::desired_writer::{AppTurns, DesiredWriter};
 use crate::environment::Environment;
 use crate::host_tasks::HostTasks;
 use crate::identity::{StoreIncarnation, incarnation_after, store_incarnation};
@@ -421,6 +421,7 @@ impl Mesh {
             let _ = has_reconciled
                 .wait_for(|has_reconciled| *has_reconciled)
                 .await;
+            let _ = controller.wait_for_starts().await;
         }
         Ok(Joined {
             lattice: (!self.bus.is_alone()).then(|| self.bus.scope().lattice().into()),
@@ -437,7 +438,7 @@ impl Mesh {
                 artifacts,
                 replica,
                 environment: self.environment,
-                turn: Arc::new(Semaphore::new(1)),
+                turns: AppTurns::default(),
             },
             state: Arc::new(self.state),
             has_started,

@@ -85,7 +85,7 @@ pub(super) struct ReconcilerOutput {
     pub(super) conditions: watch::Sender<BTreeSet<HostCondition>>,
     /// The last decision, published before the host acts on it.
     pub(super) decision: watch::Sender<Arc<Decision>>,
-    /// True once a whole round was made.
+    /// True once the controller has the apps of a whole round.
     pub(super) has_reconciled: watch::Sender<bool>,
     /// True once the host may get requests: after its first round, and once it has the routes of
     /// the lattice.
@@ -176,7 +176,7 @@ impl Reconciler {
                 }
                 Ok(()) = self.parts.membership.changed() => {}
                 Ok(()) = self.parts.local_artifacts.changed() => {}
-                _ = retry.tick() => if !self.needs_retry { continue },
+                _ = retry.tick() => if !self.needs_round() { continue },
             }
             self.decide_routes().await;
             self.publish_routes();
@@ -184,6 +184,12 @@ impl Reconciler {
             self.publish_conditions();
             self.publish_start();
         }
+    }
+
+    /// True if a step has to be tried again, or a revision has failed: the controller decides when
+    /// that is due.
+    fn needs_round(&self) -> bool {
+        self.needs_retry || !self.parts.controller.snapshot().failed.is_empty()
     }
 
     /// Reads all waiting records first, so that a lattice with many apps is planned once.
@@ -301,8 +307,6 @@ impl Reconciler {
         if let Err(error) = self.parts.controller.reconcile(apps).await {
             tracing::debug!(error = chain(&error), "the host is stopping");
         }
-        // The controller decides when a failed revision is due.
-        self.needs_retry |= !self.parts.controller.snapshot().failed.is_empty();
         self.parts.output.has_reconciled.send_replace(true);
     }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weft_lattice_config::{App, ComponentSpec, LinkName, LinkSpec};
-use weft_node::runtime::{BoundProviders, PrepareError, PrepareErrorKind, PreparedApp, RunningApp};
+use weft_link::Protocol;
+use weft_node::runtime::{
+    BoundProviders, PrepareError, PrepareErrorKind, PreparedApp, Purpose, RunningApp,
+};
 use weft_provider::{Capability, ConfigProblem, LinkContext, Registry, UnknownKind};
 use weft_state::artifacts::ArtifactError;
 
@@ -12,7 +15,7 @@ use super::RunningEndpoints;
 use crate::endpoint::{CodeCache, EndpointSettings, EndpointState, RevisionSet, store_limits};
 use crate::guest::{PartTemplate, StoreTemplate};
 use crate::linking::{
-    AppInput, BinaryError, FusionGroup, LinkErrors, LinkReport, LocalComponents,
+    AppInput, Binaries, BinaryError, FusionGroup, LinkErrors, LinkReport, LocalComponents,
     PrepareError as EndpointError, PreparedEndpoint, Preparer, ResolvedLinks, Resolver,
     StoreCrossings, choose_modes, link_reports,
 };
@@ -26,7 +29,8 @@ pub(super) struct LinkedApp {
     groups: BTreeMap<usize, (FusionGroup, PreparedEndpoint)>,
 }
 
-/// The links of an app.
+/// The links of an app; none for an app of which this host runs nothing.
+#[derive(Default)]
 struct LinkPlan {
     resolved: ResolvedLinks,
     reports: Vec<LinkReport>,
@@ -90,65 +94,75 @@ impl LinkedApp {
     pub(super) async fn prepare(
         app: &App,
         share: &LocalComponents,
+        purpose: Purpose,
         registry: &Registry,
         preparer: &Preparer,
     ) -> Result<Self, AppError> {
         let (input, plan, groups) = plan(app, share, registry, preparer).await?;
         let mut prepared = BTreeMap::new();
+        let mut protocols = BTreeMap::new();
         for group in groups {
-            let endpoint = preparer.prepare(&input, &group).await?;
+            let endpoint = preparer.prepare(&input, &group, purpose).await?;
+            protocols.insert(group.parts[0], endpoint.recipe.protocol);
             prepared.insert(group.parts[0], (group, endpoint));
         }
-        let linked = Self {
+        check_routes(&input, &protocols)?;
+        Ok(Self {
             preparer: preparer.clone(),
             input,
             plan,
             groups: prepared,
-        };
-        linked.check_routes()?;
-        Ok(linked)
+        })
     }
+}
 
-    fn check_routes(&self) -> Result<(), AppError> {
-        for route in &self.input.app.spec.routes {
-            let index = self.index(route.to.as_str());
-            let Some((_, prepared)) = index.and_then(|index| self.groups.get(&index)) else {
-                continue;
-            };
-            if prepared.recipe.protocol.is_none() {
-                return Err(AppError::RouteTarget {
-                    component: route.to.to_string(),
-                    found: self.exports(route.to.as_str()),
-                });
-            }
+/// Reads and links all components of an app, and compiles none.
+///
+/// # Errors
+/// Any [`AppError`].
+pub(super) async fn check(
+    app: &App,
+    registry: &Registry,
+    preparer: &Preparer,
+) -> Result<(), AppError> {
+    let all = LocalComponents::Part((0..app.spec.components.len()).collect());
+    let (input, _, groups) = plan(app, &all, registry, preparer).await?;
+    let mut protocols = BTreeMap::new();
+    for group in groups {
+        let protocol = preparer.check(&input, &group).await?;
+        protocols.insert(group.parts[0], protocol);
+    }
+    check_routes(&input, &protocols)
+}
+
+/// Checks the targets of routes, by the HTTP interfaces of the components that are in `protocols`.
+fn check_routes(
+    input: &AppInput,
+    protocols: &BTreeMap<usize, Option<Protocol>>,
+) -> Result<(), AppError> {
+    for route in &input.app.spec.routes {
+        let mut components = input.app.spec.components.iter();
+        let index = components.position(|spec| spec.name == route.to);
+        if index.and_then(|index| protocols.get(&index)) == Some(&None) {
+            return Err(AppError::RouteTarget {
+                component: route.to.to_string(),
+                found: exports(input, route.to.as_str()),
+            });
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn exports(&self, component: &str) -> String {
-        let Some(binary) = self.input.binaries.get(component) else {
-            return "nothing".to_owned();
-        };
-        let names: Vec<_> = binary
-            .description
-            .exports
-            .iter()
-            .map(|export| format!("`{}`", export.name))
-            .collect();
-        if names.is_empty() {
-            "nothing".to_owned()
-        } else {
-            names.join(", ")
-        }
-    }
-
-    fn index(&self, component: &str) -> Option<usize> {
-        self.input
-            .app
-            .spec
-            .components
-            .iter()
-            .position(|spec| spec.name.as_str() == component)
+fn exports(input: &AppInput, component: &str) -> String {
+    let Some(binary) = input.binaries.get(component) else {
+        return "nothing".to_owned();
+    };
+    let exports = binary.description.exports.iter();
+    let names: Vec<_> = exports.map(|export| format!("`{}`", export.name)).collect();
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
     }
 }
 
@@ -181,6 +195,13 @@ fn plan_blocking(
                 provider: provider.name.to_string(),
                 source,
             })?;
+    }
+    if !(0..app.spec.components.len()).any(|component| share.has(component)) {
+        let input = AppInput {
+            app,
+            binaries: Binaries::new(),
+        };
+        return Ok((Arc::new(input), LinkPlan::default(), Vec::new()));
     }
     let input = AppInput::read(app, &preparer.artifacts)?;
     let AppInput { app, binaries } = &input;

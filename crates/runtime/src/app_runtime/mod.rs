@@ -1,9 +1,11 @@
 //! The implementation of [`Runtime`] over wasmtime.
 //!
+//! - [`admissions`]: the number of apps that are prepared at once.
 //! - [`config`]: the settings of a runtime.
 //! - [`linked_app`]: an app whose components are compiled and linked.
 //! - [`running_endpoints`]: the endpoints of an app that serves.
 
+mod admissions;
 mod config;
 mod linked_app;
 mod running_endpoints;
@@ -13,9 +15,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use weft_lattice_config::App;
 use weft_link::{CallServer, FrameTransport};
-use weft_node::runtime::{PrepareError, PreparedApp, Runtime};
+use weft_node::runtime::{PrepareError, PreparedApp, Purpose, Runtime};
 use weft_provider::Registry;
 
+use self::admissions::Admissions;
 pub use self::config::{RuntimeConfig, RuntimeError, RuntimeLinks};
 use self::linked_app::LinkedApp;
 pub(crate) use self::running_endpoints::RunningEndpoints;
@@ -29,6 +32,7 @@ use crate::links::{Transport, typed};
 pub struct WasmRuntime {
     preparer: Preparer,
     registry: Registry,
+    admissions: Arc<Admissions>,
 }
 
 impl WasmRuntime {
@@ -68,6 +72,7 @@ impl WasmRuntime {
                 stubs: Arc::new(weft_stub::Cache::new(typed::contains)),
             },
             registry: config.registry,
+            admissions: Arc::default(),
         })
     }
 }
@@ -78,9 +83,24 @@ impl Runtime for WasmRuntime {
         &self,
         app: &App,
         share: &LocalComponents,
+        purpose: Purpose,
     ) -> Result<Box<dyn PreparedApp>, PrepareError> {
-        let linked = LinkedApp::prepare(app, share, &self.registry, &self.preparer).await?;
+        let mut components = 0..app.spec.components.len();
+        // Nothing is read for an app that runs elsewhere.
+        let _admission = match components.any(|component| share.has(component)) {
+            true => Some(self.admissions.admit(app, purpose, &self.preparer).await),
+            false => None,
+        };
+        let (registry, preparer) = (&self.registry, &self.preparer);
+        let linked = LinkedApp::prepare(app, share, purpose, registry, preparer).await?;
         Ok(Box::new(linked))
+    }
+
+    async fn check(&self, app: &App) -> Result<(), PrepareError> {
+        let purpose = Purpose::Deploy;
+        let _admission = self.admissions.admit(app, purpose, &self.preparer).await;
+        linked_app::check(app, &self.registry, &self.preparer).await?;
+        Ok(())
     }
 
     fn instances_max(&self) -> u32 {

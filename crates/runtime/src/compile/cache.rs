@@ -10,6 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use wasmtime::Engine;
 use weft_lattice_config::Digest;
@@ -42,6 +43,9 @@ impl fmt::Display for CacheKey {
 pub(super) struct Cache {
     directory: PathBuf,
     key: [u8; KEY_BYTES],
+    /// Held while an entry is written: two compilations of one component may end at once, and a
+    /// file that is mapped must not be written to.
+    writing: Mutex<()>,
 }
 
 impl Cache {
@@ -50,6 +54,7 @@ impl Cache {
         Ok(Self {
             directory: directory.to_owned(),
             key: read_or_create_key(key_file)?,
+            writing: Mutex::new(()),
         })
     }
 
@@ -72,6 +77,8 @@ impl Cache {
 
     /// Writes an entry: first its content, then its MAC. Each replaces an older file atomically.
     pub(super) fn store(&self, key: &CacheKey, content: &[u8]) -> io::Result<()> {
+        // A write that panicked left a temporary file.
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         replace(&self.path(key, "cwasm"), content)?;
         replace(&self.path(key, "mac"), self.mac(key, content).as_bytes())
     }

@@ -3,31 +3,42 @@
 //! The cache contains machine code that the process will run, so an entry is loaded only if this
 //! host wrote it: each has a MAC under the host's own key ([`cache`]). A component whose entry is
 //! damaged, foreign or stale is compiled again.
+//!
+//! What is in the cache waits for nothing. The rest is compiled by purpose and size, each in a pool
+//! of threads of its own ([`pools`]), the small before the large ([`size_queue`]), and once
+//! ([`running`]).
 
 mod cache;
 mod load;
+mod pools;
+mod running;
+mod size_queue;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Semaphore;
+use wasmtime::Module;
 use wasmtime::component::Component;
+use weft_compose::DescribeError;
 use weft_lattice_config::Digest;
+use weft_node::runtime::Purpose;
 
 use self::cache::Cache;
 pub(crate) use self::cache::CacheKey;
+pub(crate) use self::pools::LARGE_BYTES;
+use self::pools::Pools;
+use self::running::Running;
+pub(crate) use self::size_queue::{SizeQueue, Turn};
 use crate::engine::{EngineKind, Engines};
-
-/// Concurrent compilations. One already uses every core; more would only use more memory.
-const COMPILATIONS_MAX: usize = 1;
 
 /// The compiler of a host. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Compiler {
     engines: Arc<Engines>,
     cache: Arc<Cache>,
-    permits: Arc<Semaphore>,
+    pools: Arc<Pools>,
+    running: Running,
     /// Number of components compiled since the host started.
     compilations: Arc<AtomicU64>,
 }
@@ -49,6 +60,7 @@ pub(crate) enum CompileError {
 
 impl Compiler {
     /// Opens the cache in `directory` with the key in `key_file`; creates both if they are missing.
+    /// Starts the threads that compile.
     pub(crate) fn open(
         engines: Arc<Engines>,
         directory: &Path,
@@ -58,7 +70,8 @@ impl Compiler {
         Ok(Self {
             engines,
             cache,
-            permits: Arc::new(Semaphore::new(COMPILATIONS_MAX)),
+            pools: Arc::new(Pools::start()?),
+            running: Running::default(),
             compilations: Arc::default(),
         })
     }
@@ -98,27 +111,88 @@ impl Compiler {
         name: &str,
         key: &CacheKey,
         bytes: Arc<[u8]>,
+        purpose: Purpose,
+    ) -> Result<Component, CompileError> {
+        let size = bytes.len() as u64;
+        let claimed = loop {
+            if let Some(component) = self.cached(kind, name, key).await? {
+                return Ok(component);
+            }
+            let turn = self.pools.get(purpose, size).turn(size).await;
+            match self.running.claim(key, purpose) {
+                Ok(claim) => break (claim, turn),
+                Err(end) => {
+                    drop(turn);
+                    end.wait().await;
+                }
+            }
+        };
+        let (compiler, key) = (self.clone(), key.clone());
+        self.off_thread(name, move || {
+            let _claimed = claimed;
+            // It may have been compiled while this one waited for its turn.
+            if let Some(component) = compiler.load(kind, &key) {
+                return Ok(component);
+            }
+            let pool = compiler.pools.get(purpose, size);
+            compiler.compilations.fetch_add(1, Ordering::Relaxed);
+            let engine = compiler.engines.get(kind);
+            let code = pool.run(|| engine.precompile_component(&bytes))?;
+            compiler.store(kind, &key, &code)
+        })
+        .await
+    }
+
+    /// A component with the types, memories and tables of `bytes`, whose cache key is `key`, to be
+    /// linked and not to be run: the code of `bytes` is checked, and not compiled.
+    ///
+    /// A mistake in the code that only the compiler finds is left, such as a function that is too
+    /// large for it.
+    pub(crate) async fn check(
+        &self,
+        kind: EngineKind,
+        name: &str,
+        key: &CacheKey,
+        bytes: Arc<[u8]>,
     ) -> Result<Component, CompileError> {
         if let Some(component) = self.cached(kind, name, key).await? {
             return Ok(component);
         }
-        let interrupted = || CompileError::Interrupted {
+        let size = bytes.len() as u64;
+        let turn = self.pools.get(Purpose::Deploy, size).turn(size).await;
+        let compiler = self.clone();
+        self.off_thread(name, move || {
+            let _turn = turn;
+            let pool = compiler.pools.get(Purpose::Deploy, size);
+            pool.run(|| compiler.outline(kind, &bytes))
+        })
+        .await
+    }
+
+    /// Runs blocking work on a thread for it.
+    async fn off_thread(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> wasmtime::Result<Component> + Send + 'static,
+    ) -> Result<Component, CompileError> {
+        let outcome = tokio::task::spawn_blocking(work).await;
+        let outcome = outcome.map_err(|_| CompileError::Interrupted {
             name: name.to_owned(),
-        };
-        let permit = self.permits.clone().acquire_owned().await;
-        let permit = permit.map_err(|_| interrupted())?;
-        let (compiler, key) = (self.clone(), key.clone());
-        let outcome = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            compiler.compile_and_store(kind, &key, &bytes)
-        });
-        outcome
-            .await
-            .map_err(|_| interrupted())?
-            .map_err(|error| CompileError::Rejected {
-                name: name.to_owned(),
-                source: error.into_boxed_dyn_error(),
-            })
+        })?;
+        outcome.map_err(|error| CompileError::Rejected {
+            name: name.to_owned(),
+            source: error.into_boxed_dyn_error(),
+        })
+    }
+
+    fn outline(&self, kind: EngineKind, bytes: &[u8]) -> wasmtime::Result<Component> {
+        let engine = self.engines.get(kind);
+        let outline = weft_compose::outline(bytes);
+        let outline = outline.map_err(|error: DescribeError| wasmtime::Error::new(error))?;
+        for module in &outline.modules {
+            Module::validate(engine, module)?;
+        }
+        Component::new(engine, &outline.bytes)
     }
 
     fn load(&self, kind: EngineKind, key: &CacheKey) -> Option<Component> {
@@ -136,15 +210,9 @@ impl Compiler {
         }
     }
 
-    fn compile_and_store(
-        &self,
-        kind: EngineKind,
-        key: &CacheKey,
-        bytes: &[u8],
-    ) -> wasmtime::Result<Component> {
-        self.compilations.fetch_add(1, Ordering::Relaxed);
-        let code = self.engines.get(kind).precompile_component(bytes)?;
-        match self.cache.store(key, &code) {
+    /// Stores machine code in the cache, and loads it.
+    fn store(&self, kind: EngineKind, key: &CacheKey, code: &[u8]) -> wasmtime::Result<Component> {
+        match self.cache.store(key, code) {
             // Loading the new entry maps its file instead of holding the code in memory.
             Ok(()) => {
                 if let Some(component) = self.load(kind, key) {
@@ -155,6 +223,9 @@ impl Compiler {
                 tracing::warn!(entry = %key, error = %error, "cannot write to the compile cache");
             }
         }
-        load::own_code(self.engines.get(kind), &code)
+        load::own_code(self.engines.get(kind), code)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use weft_compose::{FuseError, FuseOptions, Fused, MAX_FUSED_BYTES, Part};
 use weft_lattice_config::App;
 use weft_link::Protocol;
+use weft_node::runtime::Purpose;
 use weft_state::artifacts::Artifacts;
 use weft_stub::Cache;
 
@@ -105,6 +106,17 @@ pub(crate) enum PrepareError {
     },
 }
 
+/// A group as one component, which is not compiled yet.
+struct FusedGroup {
+    /// `app/component`, for messages.
+    name: String,
+    kind: EngineKind,
+    imports: Box<[HostImport]>,
+    exported: ExportedFunctions,
+    bytes: Arc<[u8]>,
+    key: CacheKey,
+}
+
 /// Prepares the groups of apps, and loads them again.
 #[derive(Clone)]
 pub(crate) struct Preparer {
@@ -125,24 +137,19 @@ impl Preparer {
         &self,
         input: &Arc<AppInput>,
         group: &FusionGroup,
+        purpose: Purpose,
     ) -> Result<PreparedEndpoint, PrepareError> {
-        let endpoint = input.name(group.parts[0]);
-        let name = format!("{}/{endpoint}", input.app.metadata.name);
-        let kind = engine_kind(input, group);
-        let fused = {
-            let (input, group) = (input.clone(), group.clone());
-            let joined = tokio::task::spawn_blocking(move || fuse(&input, &group));
-            joined
-                .await
-                .map_err(|_| CompileError::Interrupted { name: name.clone() })??
-        };
-        let links = GroupLinks::of(input, group, kind, &self.transport);
-        let imports = imports::bind(fused.imports, input, group, &links)?;
-        let exported = group.exported_functions();
-        let bytes: Arc<[u8]> = fused.bytes.into();
-        let key = self.compiler.key(kind, &bytes);
-        let component = self.compiler.compile(kind, &name, &key, bytes).await?;
-        let memories = self.pool_needs(endpoint, &component)?;
+        let FusedGroup {
+            name,
+            kind,
+            imports,
+            exported,
+            bytes,
+            key,
+        } = self.fuse(input, group).await?;
+        let compiled = self.compiler.compile(kind, &name, &key, bytes, purpose);
+        let component = compiled.await?;
+        let memories = self.pool_needs(input.name(group.parts[0]), &component)?;
         let loaded = self.link(&name, kind, &component, &imports, &exported)?;
         let recipe = Recipe {
             name,
@@ -156,6 +163,60 @@ impl Preparer {
             group: group.clone(),
         };
         Ok(PreparedEndpoint { recipe, loaded })
+    }
+
+    /// Fuses and links one group without compiling it. Returns the HTTP interface that it exports.
+    ///
+    /// # Errors
+    /// Any [`PrepareError`].
+    pub(crate) async fn check(
+        &self,
+        input: &Arc<AppInput>,
+        group: &FusionGroup,
+    ) -> Result<Option<Protocol>, PrepareError> {
+        let FusedGroup {
+            name,
+            kind,
+            imports,
+            exported,
+            bytes,
+            key,
+        } = self.fuse(input, group).await?;
+        let component = self.compiler.check(kind, &name, &key, bytes).await?;
+        self.pool_needs(input.name(group.parts[0]), &component)?;
+        let loaded = self.link(&name, kind, &component, &imports, &exported)?;
+        Ok(loaded.pre.protocol())
+    }
+
+    async fn fuse(
+        &self,
+        input: &Arc<AppInput>,
+        group: &FusionGroup,
+    ) -> Result<FusedGroup, PrepareError> {
+        let endpoint = input.name(group.parts[0]);
+        let name = format!("{}/{endpoint}", input.app.metadata.name);
+        let kind = engine_kind(input, group);
+        let fused = {
+            let (input, group, compiler) = (input.clone(), group.clone(), self.compiler.clone());
+            let fuse = move || {
+                let fused = fuse(&input, &group)?;
+                let bytes: Arc<[u8]> = fused.bytes.into();
+                let key = compiler.key(kind, &bytes);
+                Ok::<_, PrepareError>((fused.imports, bytes, key))
+            };
+            let joined = tokio::task::spawn_blocking(fuse).await;
+            joined.map_err(|_| CompileError::Interrupted { name: name.clone() })?
+        };
+        let (imports, bytes, key) = fused?;
+        let links = GroupLinks::of(input, group, kind, &self.transport);
+        Ok(FusedGroup {
+            name,
+            kind,
+            imports: imports::bind(imports, input, group, &links)?,
+            exported: group.exported_functions(),
+            bytes,
+            key,
+        })
     }
 
     /// Loads a prepared endpoint: from the compile cache, or from the component's bytes if the
@@ -180,7 +241,9 @@ impl Preparer {
         let input = read.await.map_err(|_| CompileError::Interrupted {
             name: recipe.name.clone(),
         })??;
-        Ok(self.prepare(&Arc::new(input), &recipe.group).await?.loaded)
+        let (input, purpose) = (Arc::new(input), Purpose::Start);
+        let prepared = self.prepare(&input, &recipe.group, purpose).await?;
+        Ok(prepared.loaded)
     }
 
     fn link(

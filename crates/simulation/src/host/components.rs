@@ -1,6 +1,7 @@
 //! The components of a host, which answer calls after a random time, and the runtime that starts
 //! them after a random time.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use weft_link::{
 };
 use weft_node::controller::Controller;
 use weft_node::fake_runtime::FakeRuntime;
-use weft_node::runtime::{PrepareError, PreparedApp, Runtime};
+use weft_node::runtime::{PrepareError, PreparedApp, Purpose, Runtime};
 use weft_wire::{FailureCode, Frame, Request};
 
 use super::watcher;
@@ -162,6 +163,11 @@ impl SimulatedRuntime {
             fake: FakeRuntime::default(),
         }
     }
+
+    fn pause(&self, millis: RangeInclusive<u64>) -> Duration {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        rng.millis(millis)
+    }
 }
 
 #[async_trait]
@@ -170,16 +176,18 @@ impl Runtime for SimulatedRuntime {
         &self,
         app: &App,
         share: &LocalComponents,
+        purpose: Purpose,
     ) -> Result<Box<dyn PreparedApp>, PrepareError> {
         if self.shared.options.mutation == Some(Mutation::StopsBeforeHandover) {
             watcher::stops(&self.shared, self.host, &app.metadata.name);
         }
-        let pause = {
-            let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-            rng.millis(10..=700)
-        };
-        sleep(pause).await;
-        self.fake.prepare(app, share).await
+        sleep(self.pause(10..=700)).await;
+        self.fake.prepare(app, share, purpose).await
+    }
+
+    async fn check(&self, app: &App) -> Result<(), PrepareError> {
+        sleep(self.pause(1..=100)).await;
+        self.fake.check(app).await
     }
 
     fn instances_max(&self) -> u32 {

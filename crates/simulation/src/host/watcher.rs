@@ -30,13 +30,14 @@ pub(super) async fn watch(
     loop {
         tokio::select! {
             biased;
+            // Before the apps that run: a host publishes a removal, and acts on it at once.
+            Ok(()) = replica.changed() => {
+                check_replica(&shared, host, replica.borrow_and_update().apps());
+            }
             Ok(()) = snapshots.changed() => {
                 let running = running_apps(&snapshots.borrow_and_update());
                 let removed = removed_apps(replica.borrow().apps());
                 shared.check(check_running(&shared, host, running, &removed));
-            }
-            Ok(()) = replica.changed() => {
-                check_replica(&shared, host, replica.borrow_and_update().apps());
             }
             Ok(()) = decision.changed() => {
                 let decision = decision.borrow_and_update().clone();

@@ -1,44 +1,55 @@
 //! The task behind a [`Controller`](super::Controller): its state, and the effect of each command.
+//!
+//! The task waits for nothing slow: work that takes time is done in tasks of its own, by a
+//! [`Binder`], and the results are received as [`Done`].
 
 pub(super) mod reconcile;
+mod work;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, timeout_at};
+use tokio_util::sync::CancellationToken;
 use weft_lattice_config::route_owners::RouteOwners;
-use weft_lattice_config::{App, diff};
+use weft_lattice_config::{App, AppName, ComponentName, RouteSpec, diff};
 use weft_link::{CallServer, Hosts, LocalComponents};
 use weft_state::store::Deployed;
 use weft_telemetry::events::{Events, Kind};
 
-use super::providers::{ProviderStarter, Providers, bound};
+use self::work::{AppWork, Done, Job, WaitCondition, Waiter};
+use super::binding::{Binder, Failed, Restored};
+use super::providers::ProviderStarter;
 use super::{
     AppState, Command, DeployError, EXPIRY_PERIOD, FailedRevision, HostedApp, Parts, Snapshot,
     lost_routes,
 };
+use crate::host_tasks::HostTasks;
 use crate::route_publisher::RoutePublisher;
-use crate::runtime::{PreparedApp, RunningApp, Runtime};
 
-/// The longest wait for the requests of a removed app. Longer would hold up every other change.
-pub(super) const FINISH_DEADLINE: Duration = Duration::from_secs(5);
-
-/// The pause between two looks at the requests in flight.
-const FINISH_POLL: Duration = Duration::from_millis(10);
+/// The longest wait of a stopping host for changes of providers that have begun.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) struct Actor {
-    runtime: Arc<dyn Runtime>,
+    binder: Binder,
     server: Arc<dyn CallServer>,
     hosts: Option<Arc<dyn Hosts>>,
-    provider_starter: ProviderStarter,
+    tasks: HostTasks,
     apps: BTreeMap<String, Arc<HostedApp>>,
     failed: BTreeMap<String, Arc<FailedRevision>>,
-    /// The checked app that is deployed or discarded next, with its providers in `providers`.
-    staged: Option<(App, Arc<dyn RunningApp>)>,
     /// By app.
-    providers: BTreeMap<String, Providers>,
+    work: BTreeMap<String, AppWork>,
+    jobs: FuturesUnordered<Job>,
+    /// The number of the last start or removal.
+    last_number: u64,
+    waiters: Vec<Waiter>,
+    /// Ends the waits of tasks when the host stops.
+    stop: CancellationToken,
     route_owners: Arc<RouteOwners>,
     publish: watch::Sender<Arc<Snapshot>>,
     routes: RoutePublisher,
@@ -48,6 +59,7 @@ pub(super) struct Actor {
 impl Actor {
     pub(super) fn new(
         parts: Parts,
+        tasks: HostTasks,
         publish: watch::Sender<Arc<Snapshot>>,
         routes: RoutePublisher,
     ) -> Self {
@@ -56,14 +68,20 @@ impl Actor {
             directory: parts.providers_directory,
         };
         Self {
-            runtime: parts.runtime,
+            binder: Binder {
+                runtime: parts.runtime,
+                provider_starter: Arc::new(provider_starter),
+            },
             server: parts.server,
             hosts: parts.hosts,
-            provider_starter,
+            tasks,
             apps: BTreeMap::new(),
             failed: BTreeMap::new(),
-            staged: None,
-            providers: BTreeMap::new(),
+            work: BTreeMap::new(),
+            jobs: FuturesUnordered::new(),
+            last_number: 0,
+            waiters: Vec::new(),
+            stop: CancellationToken::new(),
             route_owners: Arc::default(),
             publish,
             routes,
@@ -78,57 +96,183 @@ impl Actor {
             tokio::select! {
                 biased;
                 _ = expiry.tick() => self.drop_expired(),
+                // Before results: one that is not desired any more must not replace what serves.
                 command = commands.recv() => match command {
                     Some(Command::Stop { reply }) => {
                         self.stop().await;
                         let _ = reply.send(());
                         return;
                     }
-                    Some(command) => self.handle(command).await,
+                    Some(command) => self.handle(command),
                     None => return self.stop().await,
                 },
+                Some(done) = self.jobs.next() => self.on_done(done),
             }
+            self.reply_to_waiters();
         }
     }
 
-    async fn handle(&mut self, command: Command) {
+    fn handle(&mut self, command: Command) {
         // A dropped reply receiver does not undo the change.
         match command {
-            Command::Check { app, reply } => drop(reply.send(self.check(&app).await)),
+            Command::Check { app, reply } => self.begin_check(app, reply),
             Command::Plan { app, reply } => drop(reply.send(self.plan(&app))),
             Command::SetRouteOwners { owners, reply } => {
                 self.set_route_owners(owners);
                 let _ = reply.send(());
             }
             Command::Reconcile { desired, reply } => {
-                for desired in desired {
-                    self.reconcile(desired).await;
-                }
+                desired.iter().for_each(|desired| self.reconcile(desired));
                 let _ = reply.send(());
             }
-            Command::Discard { app, reply } => {
-                self.discard(app.as_str()).await;
-                let _ = reply.send(());
-            }
+            Command::Discard { app, reply } => self.begin_discard(&app, reply),
+            Command::WaitForStarts { reply } => self.waiters.push(Waiter {
+                condition: WaitCondition::NoStart,
+                reply,
+            }),
+            Command::WaitForRemoval {
+                app,
+                revision,
+                reply,
+            } => self.waiters.push(Waiter {
+                condition: WaitCondition::Removed {
+                    app: app.to_string(),
+                    revision,
+                },
+                reply,
+            }),
             Command::Stop { reply } => drop(reply.send(())),
         }
     }
 
-    /// The changes of a deploy, if the app can run.
-    async fn check(&mut self, app: &App) -> Result<Vec<String>, DeployError> {
-        self.check_routes(app)?;
-        let share = match self.hosts {
-            None => LocalComponents::Whole,
-            Some(_) => LocalComponents::Part((0..app.spec.components.len()).collect()),
-        };
-        // The compiled code stays in the cache for the deploy.
-        let prepared = self.prepare(app, &share).await?;
-        self.check_providers(app).await?;
-        if share == LocalComponents::Whole {
-            let running = self.bind(app, prepared).await?;
-            self.staged = Some((app.clone(), running));
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Started { start, end } => self.on_started(*start, end),
+            Done::Checked {
+                app,
+                outcome,
+                reply,
+            } => {
+                let outcome = self.on_checked(&app, outcome);
+                let _ = reply.send(outcome);
+            }
+            Done::Discarded {
+                app,
+                restored,
+                reply,
+            } => {
+                self.replace_restored(&app, restored);
+                let _ = reply.send(());
+            }
+            Done::Drained { app } => {
+                let work = self.work_of(&app);
+                work.drains = work.drains.saturating_sub(1);
+            }
         }
-        Ok(self.changes(app))
+        let apps = &self.apps;
+        self.work
+            .retain(|app, work| apps.contains_key(app) || !work.is_idle());
+    }
+
+    /// Spawns a task, and receives what `done` makes of its result. A task that panicked has none.
+    fn spawn<R: Send + 'static>(
+        &self,
+        task: impl Future<Output = R> + Send + 'static,
+        done: impl FnOnce(Option<R>) -> Done + Send + 'static,
+    ) {
+        let task = self.tasks.spawn(task);
+        let job = async move { done(task.await.ok()) };
+        self.jobs.push(Box::pin(job));
+    }
+
+    fn work_of(&mut self, app: &str) -> &mut AppWork {
+        self.work.entry(app.to_owned()).or_default()
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    // === checks ===
+
+    /// Checks an app. Its routes are taken from now on: two checks at once must not both get them.
+    fn begin_check(
+        &mut self,
+        app: Box<App>,
+        reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
+    ) {
+        if let Err(error) = self.check_routes(&app) {
+            let _ = reply.send(Err(error));
+            return;
+        }
+        let work = self.work_of(app.metadata.name.as_str());
+        work.checked = Some(App::clone(&app));
+        let binding = work.binding.clone();
+        let (binder, is_alone) = (self.binder.clone(), self.hosts.is_none());
+        let checking = {
+            let app = app.clone();
+            async move {
+                match is_alone {
+                    true => binder.stage(&app, &binding).await,
+                    false => binder.check(&app, &binding).await,
+                }
+            }
+        };
+        self.spawn(checking, |outcome| Done::Checked {
+            app,
+            outcome: outcome.unwrap_or_else(|| Err(DeployError::Internal.into())),
+            reply,
+        });
+    }
+
+    /// The changes of a deploy, if the app can run.
+    fn on_checked(
+        &mut self,
+        app: &App,
+        outcome: Result<(), Failed>,
+    ) -> Result<Vec<String>, DeployError> {
+        let name = app.metadata.name.as_str();
+        match outcome {
+            Ok(()) => Ok(self.changes(app)),
+            Err(Failed { error, restored }) => {
+                self.work_of(name).checked = None;
+                self.replace_restored(name, restored);
+                Err(error)
+            }
+        }
+    }
+
+    fn begin_discard(&mut self, app: &AppName, reply: oneshot::Sender<()>) {
+        let app = app.to_string();
+        let work = self.work_of(&app);
+        work.checked = None;
+        let binding = work.binding.clone();
+        let binder = self.binder.clone();
+        let discarding = async move { binder.discard(&binding).await };
+        self.spawn(discarding, |restored| Done::Discarded {
+            app,
+            restored: restored.flatten(),
+            reply,
+        });
+    }
+
+    /// Replaces a revision that is bound to closed providers by the same one, bound again.
+    fn replace_restored(&mut self, name: &str, restored: Option<Box<Restored>>) {
+        let Some(restored) = restored else { return };
+        let Some(current) = self.apps.get(name) else {
+            return;
+        };
+        if current.deployed.app != restored.app || current.share != restored.share {
+            return;
+        }
+        let app = HostedApp {
+            deployed: current.deployed.clone(),
+            share: restored.share,
+            state: AppState::Ready(restored.running),
+        };
+        self.apps.insert(name.to_owned(), Arc::new(app));
+        self.publish();
     }
 
     /// The changes of a deploy, if its routes are free.
@@ -148,6 +292,36 @@ impl Actor {
         }
     }
 
+    /// Rejects an app with a route that belongs to another app, or to one that was checked and is
+    /// about to be deployed. Conflicts between other apps are no matter of this one.
+    fn check_routes(&self, app: &App) -> Result<(), DeployError> {
+        let name = &app.metadata.name;
+        let taken = |route: &RouteSpec, owner: &AppName, component: &ComponentName| {
+            Err(DeployError::RouteTaken {
+                route: route.pattern(),
+                owner: format!("{owner}/{component}"),
+                claimant: format!("{name}/{}", route.to),
+            })
+        };
+        if let Some((route, owner)) = self.route_owners.lost(name, &app.spec.routes).next() {
+            return taken(route, &owner.app, &owner.component);
+        }
+        let checked = self.work.values().filter_map(|work| work.checked.as_ref());
+        for other in checked.filter(|other| other.metadata.name != *name) {
+            for route in &app.spec.routes {
+                let mut routes = other.spec.routes.iter();
+                let is_same =
+                    |it: &&RouteSpec| (&it.host, &it.path) == (&route.host, &route.path);
+                if let Some(claim) = routes.find(is_same) {
+                    return taken(route, &other.metadata.name, &claim.to);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    // === the running apps ===
+
     fn report_deployed(&self, app: &str, revision: u64) {
         let message = format!("`{app}` is deployed at revision {revision}");
         self.events.of_app(Kind::AppDeployed, app, message);
@@ -161,80 +335,6 @@ impl Actor {
     fn report_failed(&self, app: &str, reason: &str) {
         let message = format!("`{app}` does not start: {reason}");
         self.events.of_app(Kind::AppFailed, app, message);
-    }
-
-    /// Removes an app and closes its providers, once its requests are done.
-    async fn remove_app(&mut self, app: &str) {
-        let removed = self.apps.remove(app);
-        self.failed.remove(app);
-        self.publish();
-        if let Some(removed) = removed {
-            finish_requests(&removed).await;
-        }
-        if let Some(providers) = self.providers.remove(app) {
-            ProviderStarter::close_removed(&providers, &Providers::new()).await;
-        }
-    }
-
-    async fn prepare(
-        &self,
-        app: &App,
-        share: &LocalComponents,
-    ) -> Result<Box<dyn PreparedApp>, DeployError> {
-        Ok(self.runtime.prepare(app, share).await?)
-    }
-
-    async fn bind(
-        &mut self,
-        app: &App,
-        prepared: Box<dyn PreparedApp>,
-    ) -> Result<Arc<dyn RunningApp>, DeployError> {
-        let name = app.metadata.name.to_string();
-        let old = self.providers.get(&name).cloned().unwrap_or_default();
-        let mut remaining = old.clone();
-        let bound = match self.provider_starter.start(app, &mut remaining).await {
-            Ok(new) => match prepared.bind(&bound(&new)) {
-                Ok(running) => Ok((new, running)),
-                Err(error) => {
-                    ProviderStarter::close_removed(&new, &remaining).await;
-                    Err(error.into())
-                }
-            },
-            Err(error) => Err(error),
-        };
-        match bound {
-            Ok((new, running)) => {
-                ProviderStarter::close_removed(&remaining, &new).await;
-                self.providers.insert(name, new);
-                Ok(running)
-            }
-            Err(error) => {
-                let is_unchanged = remaining.len() == old.len();
-                self.providers.insert(name.clone(), remaining);
-                if !is_unchanged {
-                    self.restore_providers(&name).await;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Closes the providers of the staged app, and restores those of the current revision.
-    async fn discard(&mut self, name: &str) {
-        if self.staged.take().is_none() {
-            return;
-        }
-        if self.apps.contains_key(name) {
-            self.restore_providers(name).await;
-        } else if let Some(providers) = self.providers.remove(name) {
-            ProviderStarter::close_removed(&providers, &Providers::new()).await;
-        }
-    }
-
-    async fn check_providers(&self, app: &App) -> Result<(), DeployError> {
-        let none = Providers::new();
-        let old = self.providers.get(app.metadata.name.as_str());
-        self.provider_starter.check(app, old.unwrap_or(&none)).await
     }
 
     fn insert_app(&mut self, deployed: Deployed, share: LocalComponents, state: AppState) {
@@ -270,21 +370,6 @@ impl Actor {
         self.publish();
     }
 
-    /// Rejects an app with a route that belongs to another app. Conflicts between other apps are no
-    /// matter of this one.
-    fn check_routes(&self, app: &App) -> Result<(), DeployError> {
-        let name = &app.metadata.name;
-        let mut lost = self.route_owners.lost(name, &app.spec.routes);
-        match lost.next() {
-            None => Ok(()),
-            Some((route, owner)) => Err(DeployError::RouteTaken {
-                route: route.pattern(),
-                owner: format!("{}/{}", owner.app, owner.component),
-                claimant: format!("{name}/{}", route.to),
-            }),
-        }
-    }
-
     fn publish(&self) {
         let snapshot = Arc::new(Snapshot {
             apps: self.apps.clone(),
@@ -302,26 +387,43 @@ impl Actor {
         self.server.drop_expired();
     }
 
+    fn reply_to_waiters(&mut self) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let is_starting = self.work.values().any(|work| work.start.is_some());
+        let (apps, work) = (&self.apps, &self.work);
+        let is_over = |waiter: &mut Waiter| match &waiter.condition {
+            WaitCondition::NoStart => !is_starting,
+            WaitCondition::Removed { app, revision } => match work.get(app) {
+                Some(work) => work.has_removed(*revision),
+                None => !apps.contains_key(app),
+            },
+        };
+        for waiter in self.waiters.extract_if(.., is_over) {
+            let _ = waiter.reply.send(());
+        }
+        self.waiters.retain(|waiter| !waiter.reply.is_closed());
+    }
+
+    /// Drops preparations, and closes the providers. Changes of providers that have begun end
+    /// first, within a bound.
     async fn stop(&mut self) {
-        for providers in std::mem::take(&mut self.providers).into_values() {
-            ProviderStarter::close_removed(&providers, &Providers::new()).await;
+        self.stop.cancel();
+        let work = std::mem::take(&mut self.work);
+        let starts = work.values().filter_map(|work| work.start.as_ref());
+        starts.for_each(|pending| pending.superseded.cancel());
+        let deadline = Instant::now() + STOP_DEADLINE;
+        for (app, work) in work {
+            match timeout_at(deadline, work.binding.lock()).await {
+                Ok(mut binding) => binding.close().await,
+                Err(_) => tracing::warn!(app, "a provider did not start or close in time"),
+            }
         }
     }
 }
 
-/// Waits until the requests of a removed app are done, for [`FINISH_DEADLINE`] at most: its
-/// providers are closed after it.
-async fn finish_requests(app: &HostedApp) {
-    let idle = async {
-        while app.running().is_some_and(|running| running.in_flight() > 0) {
-            tokio::time::sleep(FINISH_POLL).await;
-        }
-    };
-    if tokio::time::timeout(FINISH_DEADLINE, idle).await.is_err() {
-        let app = app.deployed.app.metadata.name.as_str();
-        tracing::warn!(
-            app,
-            "requests were still running when the providers of a removed app were closed"
-        );
-    }
+fn routes_of(app: &App) -> impl Iterator<Item = (AppName, &RouteSpec)> {
+    let routes = app.spec.routes.iter();
+    routes.map(|route| (app.metadata.name.clone(), route))
 }

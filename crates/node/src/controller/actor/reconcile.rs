@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use weft_link::LocalComponents;
 use weft_state::store::{Deployed, Record};
 use weft_telemetry::chain;
 
-use super::super::providers::{ProviderStarter, bound};
-use super::super::{AppState, DeployError, DesiredApp, FailedRevision, HostedApp};
+use super::super::binding::{Binder, Failed, Start, StartEnd};
+use super::super::{AppState, DeployError, DesiredApp, FailedRevision};
 use super::Actor;
+use super::work::{Done, PendingStart};
+use crate::runtime::RunningApp;
 
 /// The pause before a failed revision is tried again; each further failure doubles it. Most
 /// failures are permanent, and some end when a provider's server restarts.
@@ -20,30 +23,45 @@ pub(in crate::controller) const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
 impl Actor {
-    /// Reconciles one app.
-    pub(super) async fn reconcile(&mut self, desired: DesiredApp) {
-        let DesiredApp { app, record, share } = desired;
-        match &*record {
-            Record::Deployed(deployed) => {
-                if self.needs_start(deployed, &share) {
-                    let revision = deployed.revision;
-                    let is_new_revision = self.is_new_revision(deployed);
-                    self.start(deployed.clone(), share).await;
-                    self.publish();
-                    if is_new_revision {
-                        self.report_deployed(app.as_str(), revision);
-                        self.report_lost_routes(app.as_str());
-                    }
-                }
-            }
-            Record::Removed { revision, .. } => {
-                let current = self.apps.get(app.as_str());
-                if current.is_some_and(|current| current.deployed.revision < *revision) {
-                    self.remove_app(app.as_str()).await;
-                    tracing::info!(%app, revision, "undeployed");
-                    self.report_removed(app.as_str(), *revision);
-                }
-            }
+    /// Begins to reconcile one app. What serves goes on until its successor is ready; a start that
+    /// is not desired any more is dropped.
+    pub(super) fn reconcile(&mut self, desired: &DesiredApp) {
+        match &*desired.record {
+            Record::Deployed(deployed) => self.reconcile_deployed(deployed, desired),
+            Record::Removed { revision, .. } => self.reconcile_removed(*revision, desired),
+        }
+    }
+
+    fn reconcile_deployed(&mut self, deployed: &Deployed, desired: &DesiredApp) {
+        let needs_start = self.needs_start(deployed, &desired.share);
+        let work = self.work_of(desired.app.as_str());
+        work.desired = Some(desired.clone());
+        work.checked.take_if(|checked| *checked == deployed.app);
+        let is_starting = work.start.as_ref();
+        if needs_start && is_starting.is_some_and(|pending| pending.is_of(desired)) {
+            return;
+        }
+        self.supersede(desired.app.as_str());
+        if needs_start {
+            self.begin_start(deployed.clone(), desired.share.clone());
+        }
+    }
+
+    fn reconcile_removed(&mut self, revision: u64, desired: &DesiredApp) {
+        let name = desired.app.as_str();
+        if let Some(work) = self.work.get_mut(name) {
+            work.desired = Some(desired.clone());
+        }
+        let serving = self.apps.get(name).map(|app| app.deployed.revision);
+        let starting = self.work.get(name).and_then(|work| work.start.as_ref());
+        let starting = starting.map(|pending| pending.start.deployed.revision);
+        if serving
+            .max(starting)
+            .is_some_and(|current| current < revision)
+        {
+            self.remove_app(name);
+            tracing::info!(app = name, revision, "undeployed");
+            self.report_removed(name, revision);
         }
     }
 
@@ -70,39 +88,131 @@ impl Actor {
 
     /// True if a revision exceeds all that were tried here. Retries and changed shares are not new;
     /// nor are the revisions with which a host alone starts, because a deploy stages its app.
-    fn is_new_revision(&self, deployed: &Deployed) -> bool {
+    fn is_new_revision(&self, deployed: &Deployed, was_staged: bool) -> bool {
         let app = deployed.app.metadata.name.as_str();
         let current = self.apps.get(app).map(|current| current.deployed.revision);
         let failed = self.failed.get(app);
         let failed = failed.map(|failed| failed.deployed.revision);
-        let staged = self.staged.as_ref().map(|(staged, _)| staged);
-        let is_deploy = self.hosts.is_some() || staged == Some(&deployed.app);
+        let is_deploy = self.hosts.is_some() || was_staged;
         is_deploy && current.max(failed) < Some(deployed.revision)
     }
 
-    /// Starts a revision. One that fails is recorded and tried again; the old revision keeps
-    /// serving.
-    pub(super) async fn start(&mut self, deployed: Deployed, share: LocalComponents) {
-        let app = deployed.app.clone();
-        // Another revision would close the providers of the staged one.
-        let staged = self
-            .staged
-            .take_if(|(staged, _)| staged.metadata.name == app.metadata.name);
-        let outcome = match staged {
-            Some((staged, running)) if staged == app => Ok(running),
-            _ => match self.prepare(&app, &share).await {
-                Ok(prepared) => self.bind(&app, prepared).await,
-                Err(error) => Err(error),
-            },
+    /// Starts a revision beside the actor.
+    fn begin_start(&mut self, deployed: Deployed, share: LocalComponents) {
+        let start = Start {
+            number: self.next_number(),
+            deployed,
+            share,
         };
-        match outcome {
-            Ok(running) => {
-                let revision = deployed.revision;
-                tracing::info!(app = %app.metadata.name, revision, "an app serves");
-                self.insert_app(deployed, share, AppState::Ready(running));
-            }
-            Err(error) => self.record_failure(deployed, share, chain(&error)),
+        let superseded = CancellationToken::new();
+        let binder = self.binder.clone();
+        let work = self.work_of(start.deployed.app.metadata.name.as_str());
+        work.start = Some(PendingStart {
+            start: start.clone(),
+            superseded: superseded.clone(),
+        });
+        let binding = work.binding.clone();
+        let starting = {
+            let start = start.clone();
+            async move { binder.start(start, &binding, &superseded).await }
+        };
+        self.spawn(starting, |end| Done::Started {
+            start: Box::new(start),
+            end: end.unwrap_or_else(|| StartEnd::Failed(DeployError::Internal.into())),
+        });
+    }
+
+    /// Drops the start in progress of an app.
+    fn supersede(&mut self, app: &str) {
+        let start = self.work.get_mut(app).and_then(|work| work.start.take());
+        if let Some(pending) = start {
+            pending.superseded.cancel();
         }
+    }
+
+    /// Lets a revision serve, or records its failure.
+    pub(super) fn on_started(&mut self, start: Start, end: StartEnd) {
+        let name = start.deployed.app.metadata.name.to_string();
+        let work = self.work_of(&name);
+        let is_desired = work
+            .start
+            .take_if(|pending| pending.start.number == start.number)
+            .is_some();
+        match end {
+            StartEnd::Superseded => {}
+            StartEnd::Started {
+                running,
+                was_staged,
+            } if is_desired => {
+                let is_new = self.is_new_revision(&start.deployed, was_staged);
+                self.serve(start, running, is_new);
+            }
+            StartEnd::Started { running, .. } => self.on_superseded(start, running),
+            StartEnd::Failed(Failed { error, restored }) => {
+                self.replace_restored(&name, restored);
+                if is_desired {
+                    let is_new = self.is_new_revision(&start.deployed, false);
+                    let revision = start.deployed.revision;
+                    self.record_failure(start.deployed, start.share, chain(&error));
+                    self.publish();
+                    if is_new {
+                        self.report_deployed(&name, revision);
+                        self.report_lost_routes(&name);
+                    }
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, start: Start, running: Arc<dyn RunningApp>, is_new: bool) {
+        let Start {
+            deployed, share, ..
+        } = start;
+        let (name, revision) = (deployed.app.metadata.name.to_string(), deployed.revision);
+        tracing::info!(app = name, revision, "an app serves");
+        self.insert_app(deployed, share, AppState::Ready(running));
+        self.publish();
+        if is_new {
+            self.report_deployed(&name, revision);
+            self.report_lost_routes(&name);
+        }
+    }
+
+    /// Handles a start that was superseded when its providers had started: what serves may have
+    /// lost a provider to it. It serves in between if it has the desired share, and what is desired
+    /// starts again.
+    fn on_superseded(&mut self, start: Start, running: Arc<dyn RunningApp>) {
+        let work = self.work_of(start.deployed.app.metadata.name.as_str());
+        let Some(desired) = work.desired.clone() else {
+            return;
+        };
+        let is_starting = work.start.is_some();
+        // A removal closes the providers.
+        let Record::Deployed(deployed) = &*desired.record else {
+            return;
+        };
+        if start.share == desired.share {
+            self.serve(start, running, false);
+        }
+        if !is_starting {
+            self.begin_start(deployed.clone(), desired.share.clone());
+        }
+    }
+
+    /// Removes an app at once. Its requests are done and its providers closed beside the actor.
+    fn remove_app(&mut self, name: &str) {
+        self.supersede(name);
+        let removed = self.apps.remove(name);
+        self.failed.remove(name);
+        self.publish();
+        let (removal, stop) = (self.next_number(), self.stop.clone());
+        let work = self.work_of(name);
+        work.drains += 1;
+        let binding = work.binding.clone();
+        let draining =
+            async move { Binder::drain(removed.as_deref(), removal, &binding, &stop).await };
+        let app = name.to_owned();
+        self.spawn(draining, |_| Done::Drained { app });
     }
 
     fn record_failure(&mut self, deployed: Deployed, share: LocalComponents, reason: String) {
@@ -135,48 +245,6 @@ impl Actor {
             retry_at,
         };
         self.failed.insert(name, Arc::new(failed));
-    }
-
-    /// Binds the current revision again: one of its providers was closed for one of a revision that
-    /// does not start or is not stored. Closes the other providers of that revision.
-    pub(super) async fn restore_providers(&mut self, name: &str) {
-        let Some(current) = self.apps.get(name).cloned() else {
-            return;
-        };
-        let (deployed, share) = (current.deployed.clone(), current.share.clone());
-        let app = &deployed.app;
-        let mut remaining = self.providers.get(name).cloned().unwrap_or_default();
-        let restored = async {
-            let prepared = self.prepare(app, &share).await?;
-            let started = self.provider_starter.start(app, &mut remaining).await?;
-            let running = prepared.bind(&bound(&started))?;
-            Ok::<_, DeployError>((started, running))
-        };
-        match restored.await {
-            Ok((started, running)) => {
-                ProviderStarter::close_removed(&remaining, &started).await;
-                self.providers.insert(name.to_owned(), started);
-                let state = AppState::Ready(running);
-                self.apps.insert(
-                    name.to_owned(),
-                    Arc::new(HostedApp {
-                        deployed,
-                        share,
-                        state,
-                    }),
-                );
-                self.publish();
-            }
-            Err(error) => {
-                // Those that were closed must not be reused.
-                self.providers.insert(name.to_owned(), remaining);
-                tracing::error!(
-                    app = name,
-                    error = chain(&error),
-                    "a provider cannot be started again after a failed change"
-                );
-            }
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use weft_state::store::{Record, Store};
 
 use super::fake_provider::provider;
 use super::{TestController, TestHosts};
-use crate::controller::actor::FINISH_DEADLINE;
+use crate::controller::binding::FINISH_DEADLINE;
 use crate::controller::{AppState, DeployError};
 use crate::desired_writer::ChangeError;
 use crate::fake_runtime::FakeRuntime;

@@ -2,6 +2,7 @@
 
 mod deploys;
 mod fake_provider;
+mod preparations;
 mod providers;
 mod reconciles;
 

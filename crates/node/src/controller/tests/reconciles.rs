@@ -36,6 +36,7 @@ impl TestController {
             share: LocalComponents::Part(components.iter().copied().collect::<BTreeSet<_>>()),
         };
         self.controller.reconcile(vec![desired]).await.unwrap();
+        self.controller.wait_for_starts().await.unwrap();
     }
 
     fn components(&self, app: &str) -> Vec<String> {
