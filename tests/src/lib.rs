@@ -4,7 +4,8 @@
 //! - [`start_nats`]: a NATS server that runs until the test ends; [`RawNats`]: a client that can
 //!   send anything.
 //! - [`spawn`]: any program, its output stored, ended by its own id; [`finish`] waits for its end.
-//! - [`Files`]: manifests and components in a temporary directory.
+//! - [`Files`]: manifests and components in a temporary directory; [`large_component`]: one that
+//!   takes long to compile.
 //! - [`http`]: an HTTP/1.1 client that can be as wrong as a test needs, [`http2`]: one that cannot.
 //! - [`eventually`]: the only way to wait.
 //!
@@ -17,6 +18,7 @@ mod dep_info;
 mod files;
 mod guests;
 mod host;
+mod large_component;
 mod probe;
 mod process;
 mod raw_nats;
@@ -25,6 +27,7 @@ mod wait;
 pub use files::{Files, app};
 pub use guests::{guest, guest_if_built};
 pub use host::{Options, Weft, weft_command};
+pub use large_component::large_component;
 pub use probe::{Probe, probes};
 pub use process::{Finished, finish, spawn, spawn_typing};
 pub use raw_nats::{RawMessage, RawNats};
