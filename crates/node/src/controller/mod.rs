@@ -138,6 +138,9 @@ enum Command {
         desired: Vec<DesiredApp>,
         reply: oneshot::Sender<()>,
     },
+    KeepComponents {
+        reply: oneshot::Sender<()>,
+    },
     WaitForStarts {
         reply: oneshot::Sender<()>,
     },
@@ -219,6 +222,15 @@ impl Controller {
     ) -> Result<(), DeployError> {
         self.send(|reply| Command::SetRouteOwners { owners, reply })
             .await
+    }
+
+    /// Drops each start that would stop a component: it was decided with a view that is not reliable
+    /// any more. The next round begins it again, if it is still desired.
+    ///
+    /// # Errors
+    /// If the host is stopping.
+    pub(crate) async fn keep_components(&self) -> Result<(), DeployError> {
+        self.send(|reply| Command::KeepComponents { reply }).await
     }
 
     /// Waits until no app is being started: each of the apps that were to be reconciled serves, or

@@ -285,6 +285,8 @@ impl Reconciler {
         self.needs_retry = self.refill().await;
         if !self.can_reconcile(&membership) {
             self.needs_retry = true;
+            // An error means that the host is stopping.
+            let _ = self.parts.controller.keep_components().await;
             self.save_replica().await;
             return;
         }

@@ -126,6 +126,10 @@ impl Actor {
                 let _ = reply.send(());
             }
             Command::Discard { app, reply } => self.begin_discard(&app, reply),
+            Command::KeepComponents { reply } => {
+                self.keep_components();
+                let _ = reply.send(());
+            }
             Command::WaitForStarts { reply } => self.waiters.push(Waiter {
                 condition: WaitCondition::NoStart,
                 reply,

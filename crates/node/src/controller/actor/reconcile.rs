@@ -1,10 +1,12 @@
 //! Reconciles one app to its desired revision; on failure the old revision keeps serving.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use weft_lattice_config::{App, ComponentName};
 use weft_link::LocalComponents;
 use weft_state::store::{Deployed, Record};
 use weft_telemetry::chain;
@@ -130,6 +132,26 @@ impl Actor {
         }
     }
 
+    /// Drops each start that would stop a component.
+    pub(super) fn keep_components(&mut self) {
+        let starts = self.work.iter();
+        let starts = starts.filter_map(|(app, work)| Some((app, work.start.as_ref()?)));
+        let stopping = starts.filter(|(_, pending)| self.stops_component(&pending.start));
+        let stopping: Vec<_> = stopping.map(|(app, _)| app.clone()).collect();
+        stopping.iter().for_each(|app| self.supersede(app));
+    }
+
+    /// True if a component serves now that a start does not have.
+    fn stops_component(&self, start: &Start) -> bool {
+        let app = &start.deployed.app;
+        let serving = self.apps.get(app.metadata.name.as_str());
+        serving.is_some_and(|serving| {
+            let starts = names(app, &start.share);
+            let serves = names(&serving.deployed.app, &serving.share);
+            serving.running().is_some() && !serves.is_subset(&starts)
+        })
+    }
+
     /// Lets a revision serve, or records its failure.
     pub(super) fn on_started(&mut self, start: Start, end: StartEnd) {
         let name = start.deployed.app.metadata.name.to_string();
@@ -246,6 +268,13 @@ impl Actor {
         };
         self.failed.insert(name, Arc::new(failed));
     }
+}
+
+/// The names of the components of a share.
+fn names<'a>(app: &'a App, share: &LocalComponents) -> BTreeSet<&'a ComponentName> {
+    let components = app.spec.components.iter().enumerate();
+    let here = components.filter(|(index, _)| share.has(*index));
+    here.map(|(_, component)| &component.name).collect()
 }
 
 /// The pause after a number of failures in a row.

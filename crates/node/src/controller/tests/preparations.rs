@@ -119,6 +119,29 @@ async fn a_preparation_is_dropped_if_what_serves_is_desired_again() {
 }
 
 #[tokio::test]
+async fn a_preparation_that_would_stop_a_component_is_dropped_if_the_view_is_lost() {
+    let host = TestController::start_in(TestHosts::Many).await;
+    let (shop, blog) = (app_name("shop"), app_name("blog"));
+    host.begin("shop", deployed(1, app("shop", 1))).await;
+    host.wait_for_app("shop", 1).await;
+    host.runtime.hold_app(&shop);
+    host.runtime.hold_app(&blog);
+    let moved = DesiredApp {
+        app: shop.clone(),
+        record: deployed(1, app("shop", 1)).into(),
+        share: LocalComponents::Part(BTreeSet::new()),
+    };
+    host.controller.reconcile(vec![moved]).await.unwrap();
+    host.begin("blog", deployed(1, app("blog", 1))).await;
+    host.runtime.wait_for_preparations(&shop, 1).await;
+    host.controller.keep_components().await.unwrap();
+    host.runtime.wait_for_preparations(&shop, 0).await;
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+    host.runtime.release_app(&blog);
+    host.wait_for_app("blog", 1).await;
+}
+
+#[tokio::test]
 async fn a_preparation_of_a_removed_app_is_dropped() {
     let host = TestController::start_in(TestHosts::Many).await;
     let shop = app_name("shop");
