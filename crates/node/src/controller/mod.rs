@@ -224,8 +224,8 @@ impl Controller {
             .await
     }
 
-    /// Drops each start that would stop a component: it was decided with a view that is not reliable
-    /// any more. The next round begins it again, if it is still desired.
+    /// Drops each start that would stop a component: it was decided with a view that is not
+    /// reliable any more. The next round begins it again, if it is still desired.
     ///
     /// # Errors
     /// If the host is stopping.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -133,6 +134,8 @@ pub(super) struct Reconciler {
     unplaceable: UnplaceableFinder,
     /// The records whose routes are in force.
     routed: Records,
+    /// The wait for the apps that the host starts with; `None` before and after it.
+    first_starts: Option<BoxFuture<'static, ()>>,
 }
 
 impl Reconciler {
@@ -143,6 +146,7 @@ impl Reconciler {
             route_owners: Arc::default(),
             unplaceable: UnplaceableFinder::default(),
             routed: BTreeMap::new(),
+            first_starts: None,
             parts,
             started: Instant::now(),
             needs_retry: true,
@@ -176,13 +180,18 @@ impl Reconciler {
                 }
                 Ok(()) = self.parts.membership.changed() => {}
                 Ok(()) = self.parts.local_artifacts.changed() => {}
+                () = done(&mut self.first_starts) => {
+                    self.first_starts = None;
+                    self.parts.output.has_started.send_replace(true);
+                    continue;
+                }
                 _ = retry.tick() => if !self.needs_round() { continue },
             }
             self.decide_routes().await;
             self.publish_routes();
             self.reconcile().await;
             self.publish_conditions();
-            self.publish_start();
+            self.follow_first_starts();
         }
     }
 
@@ -264,15 +273,19 @@ impl Reconciler {
         publisher.set_desired(replica.apps(), superseded, extent);
     }
 
-    /// Publishes that the host has started, once.
-    fn publish_start(&mut self) {
+    /// Begins to wait for the apps that a host starts with, once it has their routes.
+    fn follow_first_starts(&mut self) {
         let output = &self.parts.output;
-        if *output.has_started.borrow() {
+        if *output.has_started.borrow() || self.first_starts.is_some() {
             return;
         }
         let has_routes = self.has_read_bucket || self.started.elapsed() >= BUCKET_WAIT_MAX;
         if has_routes && *output.has_reconciled.borrow() {
-            output.has_started.send_replace(true);
+            let controller = self.parts.controller.clone();
+            self.first_starts = Some(Box::pin(async move {
+                // An error means that the host is stopping.
+                let _ = controller.wait_for_starts().await;
+            }));
         } else {
             self.needs_retry = true;
         }
@@ -522,6 +535,14 @@ impl Reconciler {
             *conditions = found;
             is_changed
         });
+    }
+}
+
+/// Waits until a future is done; for ever without one.
+async fn done(future: &mut Option<BoxFuture<'static, ()>>) {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }
 

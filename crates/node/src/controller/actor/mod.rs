@@ -314,8 +314,7 @@ impl Actor {
         for other in checked.filter(|other| other.metadata.name != *name) {
             for route in &app.spec.routes {
                 let mut routes = other.spec.routes.iter();
-                let is_same =
-                    |it: &&RouteSpec| (&it.host, &it.path) == (&route.host, &route.path);
+                let is_same = |it: &&RouteSpec| (&it.host, &it.path) == (&route.host, &route.path);
                 if let Some(claim) = routes.find(is_same) {
                     return taken(route, &other.metadata.name, &claim.to);
                 }
@@ -425,9 +424,4 @@ impl Actor {
             }
         }
     }
-}
-
-fn routes_of(app: &App) -> impl Iterator<Item = (AppName, &RouteSpec)> {
-    let routes = app.spec.routes.iter();
-    routes.map(|route| (app.metadata.name.clone(), route))
 }
