@@ -14,7 +14,10 @@ use super::CacheKey;
 
 /// The running compilations. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Running(Arc<Mutex<BTreeMap<(String, Purpose), watch::Receiver<()>>>>);
+pub(super) struct Running(Arc<Mutex<Ends>>);
+
+/// The ends of compilations, by cache key and purpose.
+type Ends = BTreeMap<(String, Purpose), watch::Receiver<()>>;
 
 /// The claim to compile a component; ends on drop.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl Running {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, Purpose), watch::Receiver<()>>> {
+    fn lock(&self) -> MutexGuard<'_, Ends> {
         // The code under the lock does not panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use futures_util::FutureExt as _;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::engine::PoolSize;
@@ -104,18 +105,19 @@ async fn a_compilation_ahead_waits_for_an_urgent_one_of_the_same_component() {
 async fn a_small_component_is_compiled_while_a_large_one_is() {
     let (_directory, compiler) = compiler_in_new_directory();
     let bytes = large();
-    let compiling = {
+    let mut compiling = JoinSet::new();
+    {
         let (compiler, bytes) = (compiler.clone(), bytes.clone());
-        tokio::spawn(async move { compile(&compiler, &bytes, Purpose::Start).await.map(drop) })
-    };
+        compiling.spawn(async move { compile(&compiler, &bytes, Purpose::Start).await.map(drop) });
+    }
     while compiler.compilations() == 0 {
         tokio::task::yield_now().await;
     }
     compile(&compiler, &small(), Purpose::Start).await.unwrap();
     // What is in the cache waits for nothing.
     compile(&compiler, &small(), Purpose::Ahead).await.unwrap();
-    assert!(!compiling.is_finished());
-    compiling.await.unwrap().unwrap();
+    assert!(compiling.try_join_next().is_none());
+    compiling.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(compiler.compilations(), 2);
 }
 
