@@ -51,6 +51,8 @@ pub(super) struct MembershipTask {
     membership: Membership,
     lattice: String,
     bus: Bus,
+    /// The time of the current connection, if there is one.
+    connected_since: Option<Instant>,
     subjects: Subjects,
     self_report: SelfReport,
     clock: Clock,
@@ -108,6 +110,7 @@ impl MembershipTask {
             superseded_by: watch::Sender::new(None),
             membership,
             bus,
+            connected_since: None,
             subjects,
             self_report,
             clock: Clock::start(),
@@ -277,8 +280,18 @@ impl MembershipTask {
     fn on_status(&mut self, status: &Status) {
         let status = match status {
             _ if self.bus.is_alone() => BusStatus::Alone,
-            Status::Connected { .. } => BusStatus::Connected,
-            Status::Disconnected { .. } => BusStatus::Disconnected,
+            Status::Connected { since } => {
+                // A loss and the return after it may be received as one change.
+                let known = self.connected_since.replace(*since);
+                if known.is_some_and(|known| known != *since) {
+                    self.membership.on_bus(self.now(), BusStatus::Disconnected);
+                }
+                BusStatus::Connected
+            }
+            Status::Disconnected { .. } => {
+                self.connected_since = None;
+                BusStatus::Disconnected
+            }
         };
         self.membership.on_bus(self.now(), status);
     }

@@ -446,12 +446,12 @@ impl Reconciler {
     /// nothing about them, a process that stalled has not noticed it before its next tick, and half
     /// of a bucket is not the desired state.
     fn can_reconcile(&self, membership: &MembershipSnapshot) -> bool {
-        let is_stalled =
-            !membership.is_alone && self.parts.last_tick.borrow().elapsed() >= STALL_MIN;
-        // The pause follows the bus at the next tick.
-        let is_free = match (membership.pause, self.parts.bus.borrow().is_connected()) {
-            (None, true) => true,
-            (Some(PlacementPause::Unconnected), false) => {
+        let last_tick = *self.parts.last_tick.borrow();
+        let is_stalled = !membership.is_alone && last_tick.elapsed() >= STALL_MIN;
+        // The pause follows the bus at the next tick: also a loss and a return between two ticks.
+        let is_free = match (membership.pause, &*self.parts.bus.borrow()) {
+            (None, Status::Connected { since }) => membership.is_alone || *since <= last_tick,
+            (Some(PlacementPause::Unconnected), Status::Disconnected { .. }) => {
                 self.started.elapsed() >= STANDALONE_AFTER
             }
             _ => false,
