@@ -23,7 +23,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use weft_bus::{Bus, Delivery, Gap, Message, PublishError, Status, Subject, Subscription};
+use weft_bus::{Bounds, Bus, Delivery, Gap, Message, PublishError, Status, Subject, Subscription};
 use weft_membership::HostId;
 use weft_telemetry::chain;
 use weft_wire::{Abandon, Envelope, Frame, Kind};
@@ -38,6 +38,10 @@ use crate::subjects::{ChannelEnd, ProcessPatterns, Subjects};
 /// message. Flow control keeps an honest host far below it; the channel of a host that sends more
 /// is closed.
 const QUEUED_BYTES_MAX: usize = 16 << 20;
+
+/// The most messages that are queued for all channels before they are told apart: the window of one
+/// stream is in bytes, and has as many chunks of one small element.
+const QUEUED_MESSAGES_MAX: usize = 131_072;
 
 /// The memory of a queued message beside its payload.
 const MESSAGE_OVERHEAD: usize = 128;
@@ -145,9 +149,13 @@ impl BusChannels {
     /// Subscribes to the ends of a process of this host.
     pub(super) async fn subscribe(&self, process: &ProcessPatterns) -> ChannelSubscriptions {
         let bus = &self.0.bus;
+        let bounds = Bounds {
+            messages: QUEUED_MESSAGES_MAX,
+            ..Bounds::default()
+        };
         ChannelSubscriptions {
-            caller_ends: bus.subscribe(&process.caller_ends).await,
-            callee_ends: bus.subscribe(&process.callee_ends).await,
+            caller_ends: bus.subscribe_within(&process.caller_ends, bounds).await,
+            callee_ends: bus.subscribe_within(&process.callee_ends, bounds).await,
         }
     }
 
