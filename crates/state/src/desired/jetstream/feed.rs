@@ -29,7 +29,7 @@ const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The mean time between two audits of a feed: a small request each, of every host. Other hosts
 /// join the lattice meanwhile, and a lost record is missing for them.
-const AUDIT_EVERY: Duration = Duration::from_secs(20);
+const AUDIT_EVERY: Duration = Duration::from_secs(30);
 
 /// The reason why a feed has ended.
 enum End {
