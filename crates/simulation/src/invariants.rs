@@ -100,9 +100,14 @@ pub(crate) fn a_silent_host_is_dead(
 /// runs: the missing heartbeats may be its own fault.
 pub(crate) fn a_frozen_host_does_not_act(truth: &HostTruth, now: Duration) -> Checked {
     let invariant = "a frozen host does not act";
+    // A host that has found no bus may have decided just before it finds one at this instant.
+    let was_connected = truth.first_connected_at.is_some_and(|at| at < now);
+    let is_alone = !was_connected && now - truth.started >= ALONE_AFTER;
+    if is_alone {
+        return Ok(());
+    }
     let Some(connected_at) = truth.connected_at else {
-        let is_alone = !truth.was_connected && now - truth.started >= ALONE_AFTER;
-        return hold(is_alone, invariant, || {
+        return hold(false, invariant, || {
             "the host acts while its bus is unavailable".to_owned()
         });
     };

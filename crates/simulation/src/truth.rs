@@ -20,8 +20,8 @@ pub(crate) struct HostTruth {
     pub(crate) started: Duration,
     /// The time of its last connection to the bus; `None` while it has none.
     pub(crate) connected_at: Option<Duration>,
-    /// True after its first connection.
-    pub(crate) was_connected: bool,
+    /// The time of its first connection.
+    pub(crate) first_connected_at: Option<Duration>,
     /// The end of its last lost connection or hang.
     pub(crate) returned_at: Option<Duration>,
     /// True while the process hangs.

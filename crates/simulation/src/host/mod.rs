@@ -133,7 +133,7 @@ impl Host {
             let truth = &mut shared.state().truths[number];
             truth.begin(now);
             if is_connected {
-                (truth.connected_at, truth.was_connected) = (Some(now), true);
+                (truth.connected_at, truth.first_connected_at) = (Some(now), Some(now));
             }
         }
         let bus = site.network.join(&host_name(number), site.scope);

@@ -186,7 +186,7 @@ impl World {
         let app = &deployed.app.metadata.name;
         let keeps = |number: usize| {
             let runs = running[number].get(app);
-            runs.is_some_and(|runs| self.keeps_revision(plan, deployed, number, runs))
+            runs.is_some_and(|runs| self.keeps_revision(plan, deployed, number, runs, running))
         };
         // A component without a host stays where it runs, and so does one whose new host keeps its
         // current revision.
@@ -229,6 +229,7 @@ impl World {
         deployed: &Deployed,
         host: usize,
         runs: &Running,
+        running: &[BTreeMap<AppName, Running>],
     ) -> bool {
         let planned = self.planned(plan, deployed, host);
         let labels = &self.shared.scenario.sites[host].labels;
@@ -242,7 +243,32 @@ impl World {
                 && !planned.contains(&component.name)
                 && a_host_has_what_its_components_require(labels, deployed, &alone).is_err()
         });
-        runs.deployed.revision < deployed.revision && !is_placed && takes_one
+        // One that is ready elsewhere is about to stop here.
+        let mut kept = runs.share.iter().filter(|name| !planned.contains(*name));
+        let is_settled = kept.all(|name| !self.runs_as_planned(plan, deployed, name, running));
+        runs.deployed.revision < deployed.revision && !is_placed && takes_one && is_settled
+    }
+
+    /// True if a component runs on all of its hosts, at the desired revision.
+    fn runs_as_planned(
+        &self,
+        plan: &Plan,
+        deployed: &Deployed,
+        name: &ComponentName,
+        running: &[BTreeMap<AppName, Running>],
+    ) -> bool {
+        let sites = self.shared.scenario.sites.iter().zip(running);
+        let runs = |running: &BTreeMap<AppName, Running>| {
+            let runs = running.get(&deployed.app.metadata.name);
+            runs.is_some_and(|runs| runs.deployed == *deployed && runs.share.contains(name))
+        };
+        let hosts = plan.assignments.get(&component_id(&deployed.app, name));
+        let mut hosts = hosts.into_iter().flatten().peekable();
+        hosts.peek().is_some()
+            && hosts.all(|host| {
+                let mut sites = sites.clone();
+                sites.any(|(site, running)| site.name == *host && runs(running))
+            })
     }
 
     fn true_plan(&self, desired: &[Arc<Record>]) -> Plan {

@@ -266,8 +266,11 @@ impl World {
         {
             let truth = &mut self.shared.state().truths[host];
             if is_connected {
-                truth.returned_at = truth.was_connected.then_some(now).or(truth.returned_at);
-                (truth.connected_at, truth.was_connected) = (Some(now), true);
+                match truth.first_connected_at {
+                    Some(_) => truth.returned_at = Some(now),
+                    None => truth.first_connected_at = Some(now),
+                }
+                truth.connected_at = Some(now);
             } else {
                 truth.connected_at = None;
             }
