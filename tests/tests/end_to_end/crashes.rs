@@ -232,7 +232,8 @@ fn an_app_whose_bytes_are_damaged_fails_by_itself() {
     let files = Files::new();
     let (weft, _) = with_damaged_bytes(&files);
     weft.fetch("/probe").expect(404, &["no such behaviour"]);
-    weft.fetch("/hello").expect(404, &["no route"]);
+    weft.fetch("/hello")
+        .expect(503, &["component `hello/web` does not start on this host"]);
     let apps = weft.get("apps");
     let failed = apps.iter().find(|app| app["app"] == "hello").unwrap();
     assert_eq!(failed["status"], "failed", "{failed}");

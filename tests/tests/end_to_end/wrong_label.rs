@@ -145,8 +145,11 @@ fn a_label_that_is_removed_stops_nothing_and_is_warned_of() {
     assert!(!moved.stderr.contains("no host"), "{}", moved.stderr);
     lattice.goes_on_serving();
     eventually("the component has moved", PATIENCE, || {
-        let rows = lattice.south.get("components");
-        rows.is_empty().then_some(()).ok_or(format!("{rows:?}"))
+        let own = ["get", "components", "--host", &south, "-o", "json"];
+        let rows = lattice.north.run(&own).expect_code(0).json();
+        (rows == serde_json::json!([]))
+            .then_some(())
+            .ok_or_else(|| rows.to_string())
     });
     lattice.serves();
 }
