@@ -7,6 +7,7 @@ use weft_control::operating::{ChangeKind, ComponentStatus, HostChange, RevisionS
 use weft_control::rows::{AppRow, InventoryRow, PinRow, PlacementRow};
 use weft_control::{PlanReport, StatusReport};
 use weft_lattice_config::placement::{ComponentId, HostId, MoveKind, Plan, moves};
+use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, AppName, ComponentSpec};
 use weft_membership::HostView;
 use weft_membership::message::{HostedComponent, Labels, Readiness};
@@ -28,6 +29,7 @@ pub(super) struct PlacementReport {
     pub(super) hosts: BTreeMap<HostId, ReportedHost>,
     /// The inputs of placement.
     pub(super) cluster_view: ClusterView,
+    route_owners: RouteOwners,
     me: HostId,
     id: weft_membership::HostId,
 }
@@ -77,6 +79,7 @@ impl PlacementReport {
                 .collect(),
             plan: cluster_view.plan(),
             hosts: hosts.collect(),
+            route_owners: route_owners(&cluster_view.replica),
             cluster_view,
             me,
             id: mesh.me,
@@ -319,7 +322,7 @@ impl PlacementReport {
 
     /// The routes of an app that belong to other apps, as a reason; `None` if there are none.
     fn lost_routes(&self, app: &App) -> Option<String> {
-        lost_routes(&route_owners(&self.cluster_view.replica), app)
+        lost_routes(&self.route_owners, app)
     }
 
     fn app_row(&self, deployed: &Deployed) -> AppRow {
