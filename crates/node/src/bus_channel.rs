@@ -39,8 +39,8 @@ use crate::subjects::{ChannelEnd, ProcessPatterns, Subjects};
 /// is closed.
 const QUEUED_BYTES_MAX: usize = 16 << 20;
 
-/// The most messages that are queued for all channels before they are told apart: the window of one
-/// stream is in bytes, and has as many chunks of one small element.
+/// The most messages that are queued for all channels together, before each goes to its own: the
+/// window of one stream is in bytes, and has as many chunks of one small element.
 const QUEUED_MESSAGES_MAX: usize = 131_072;
 
 /// The memory of a queued message beside its payload.
