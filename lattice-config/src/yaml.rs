@@ -31,9 +31,10 @@ pub(crate) fn parse(text: &str, report: &mut Report<'_>) -> Option<Node> {
             Some(Ok((event, span))) => builder.event(event, position(span.start))?,
             Some(Err(error)) => {
                 let message = format!("invalid YAML: {}", error.info());
+                let help = help(error.info()).map(str::to_owned);
                 builder
                     .report
-                    .add(Some(position(*error.marker())), Path::Root, message, None);
+                    .add(Some(position(*error.marker())), Path::Root, message, help);
                 return None;
             }
         }
@@ -46,6 +47,17 @@ pub(crate) fn parse(text: &str, report: &mut Report<'_>) -> Option<Node> {
             .add(Some(start), Path::Root, "the manifest is empty", Some(help));
     }
     builder.root
+}
+
+/// The next step for an error of the parser.
+fn help(error: &str) -> Option<&'static str> {
+    if error.contains("tab") {
+        return Some("indent with spaces");
+    }
+    let is_misaligned = error.contains("did not find expected");
+    is_misaligned.then_some(
+        "align the keys of a map: those of an entry of a list with the first key after its `- `",
+    )
 }
 
 fn position(marker: Marker) -> Position {

@@ -4,11 +4,13 @@
 //! and fails if a new one appears. Text of a fixed form (names, sizes, interfaces) is checked by
 //! the `FromStr` of its type, whose message is better than "does not match pattern".
 
+mod indentation;
 mod scalar;
 mod schema_view;
 
 use serde_json::{Map, Value};
 
+use self::indentation::ValueBefore;
 use self::schema_view::{Choice, Schema, optional, reference, texts, types};
 use crate::diagnostic::Report;
 use crate::quote::{did_you_mean, nearest, quoted, quoted_list};
@@ -90,6 +92,7 @@ impl<'s> Checker<'s, '_, '_> {
             .map(String::as_str);
         let absent: Vec<_> = keys.filter(|key| node.get(key).is_none()).collect();
         let mut misspelled = Vec::new();
+        let mut before: Option<ValueBefore<'_, 's>> = None;
         for entry in entries {
             let path_of_entry = Path::Key(path, &entry.key);
             let rest = schema.get("additionalProperties");
@@ -99,20 +102,31 @@ impl<'s> Checker<'s, '_, '_> {
                 (Some(property), _) => self.check(&entry.value, property, &path_of_entry),
                 (None, Some(Value::Object(rest))) => self.check(&entry.value, rest, &path_of_entry),
                 (None, Some(Value::Bool(false))) => {
-                    misspelled.extend(self.unknown_key(entry, &absent, path));
+                    let belongs_to = before.as_ref();
+                    let belongs_to = belongs_to.and_then(|it| it.lacks(&entry.key, self.root));
+                    misspelled.extend(self.unknown_key(entry, &absent, path, belongs_to));
                 }
                 (None, _) => {}
+            }
+            if let Some(schema) = property {
+                before = Some(ValueBefore {
+                    node: &entry.value,
+                    schema,
+                    path: Path::Key(path, &entry.key),
+                });
             }
         }
         self.check_required(node, schema, &misspelled, path);
     }
 
-    /// Reports the key and returns the expected key that it probably misspells.
+    /// Reports the key and returns the expected key that it probably misspells. `belongs_to` is the
+    /// path of the map before it that lacks the key.
     fn unknown_key<'k>(
         &mut self,
         entry: &Entry,
         expected: &[&'k str],
         path: &Path<'_>,
+        belongs_to: Option<String>,
     ) -> Option<&'k str> {
         let mut message = format!("unknown key {} in {}", quoted(&entry.key), path.in_words());
         if !expected.is_empty() {
@@ -120,7 +134,10 @@ impl<'s> Checker<'s, '_, '_> {
             message += if expected.len() == 1 { "" } else { "one of " };
             message += &quoted_list(expected.iter().copied());
         }
-        let help = did_you_mean(&entry.key, expected.iter().copied());
+        let help = match &belongs_to {
+            Some(map) => Some(format!("indent the key to make it a part of `{map}`")),
+            None => did_you_mean(&entry.key, expected.iter().copied()),
+        };
         self.report.add(
             entry.key_position,
             Path::Key(path, &entry.key),
@@ -218,7 +235,7 @@ impl<'s> Checker<'s, '_, '_> {
                     self.check(&entry.value, schema, &Path::Key(path, tag));
                 }
                 None => {
-                    self.unknown_key(entry, &tags, path);
+                    self.unknown_key(entry, &tags, path, None);
                 }
             }
         }

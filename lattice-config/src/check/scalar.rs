@@ -101,6 +101,9 @@ impl Checker<'_, '_, '_> {
                 Some("quote the value to make it text")
             }
             Data::Null => Some("set a value, or remove the key"),
+            Data::Map(entries) if types == ["array"] && !entries.is_empty() => {
+                Some("start each entry of the list with `- `")
+            }
             Data::Text(_) if types.contains(&"integer") => Some("write a number, without quotes"),
             Data::Text(text) if types == ["boolean"] && ["true", "false"].contains(&&**text) => {
                 Some("remove the quotes")
