@@ -12,6 +12,9 @@
 //!    forms.
 //! 3. `partial_app` extracts the well-formed names and references, and `validate` checks them.
 //! 4. Without mistakes, the tree is deserialized into [`App`].
+//!
+//! Mistakes that only show with the components of the app, or on a host, are [`Mistakes`]: they have
+//! paths, for which the manifest has positions.
 
 mod app;
 mod check;
@@ -22,6 +25,7 @@ pub mod interface;
 mod label;
 pub mod links;
 mod manifest;
+mod mistake;
 mod name;
 mod number;
 mod partial_app;
@@ -46,6 +50,7 @@ pub use digest::{Digest, DigestError};
 pub use interface::{InterfaceError, InterfaceName, InterfaceRef};
 pub use label::{LABELS_MAX, Label, LabelError, LabelName, LabelValue, LabelValues, Labels};
 pub use manifest::{MANIFEST_BYTES_MAX, STORED_BYTES_MAX};
+pub use mistake::{Mistake, Mistakes};
 pub use name::{AppName, ComponentName, LinkName, Name, NameError, ProviderName};
 pub use quantity::{ByteSize, DurationText, QuantityError};
 pub use quote::nearest;
