@@ -29,15 +29,28 @@ pub trait Factory: Send + Sync + 'static {
         false
     }
 
-    /// Checks whether the provider in `context` could be created and would work. It is called
-    /// before a deployment, while the error still reaches the deploying user, and may run beside an
-    /// existing provider.
+    /// Checks the configuration alone, without I/O and without effects.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is wrong.
+    fn check_config(
+        &self,
+        _context: &Context<'_>,
+        _settings: &Settings,
+    ) -> Result<(), ConfigProblem> {
+        Ok(())
+    }
+
+    /// Checks that the provider in `context` could be created and would work. It is called before a
+    /// deployment, while the error still reaches the deploying user, and may run beside an existing
+    /// provider.
     ///
     /// # Errors
     ///
     /// If the configuration is wrong, or if a resource that the backend needs is missing.
-    async fn check(&self, _context: &Context<'_>, _settings: &Settings) -> Result<(), MakeError> {
-        Ok(())
+    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+        Ok(self.check_config(context, settings)?)
     }
 
     /// Creates the provider in `context`. A backend with external dependencies must be created even

@@ -50,7 +50,11 @@ impl Factory for ValuesFactory {
         &[config::PACKAGE]
     }
 
-    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+    fn check_config(
+        &self,
+        context: &Context<'_>,
+        settings: &Settings,
+    ) -> Result<(), ConfigProblem> {
         parse::<ValuesConfig>(context, settings)?;
         Ok(())
     }

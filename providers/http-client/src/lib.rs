@@ -89,7 +89,11 @@ impl Factory for HttpClientFactory {
         http::INTERFACES
     }
 
-    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+    fn check_config(
+        &self,
+        context: &Context<'_>,
+        settings: &Settings,
+    ) -> Result<(), ConfigProblem> {
         parse::<ClientsConfig>(context, settings)?;
         Ok(())
     }

@@ -53,7 +53,11 @@ impl Factory for MemoryFactory {
         true
     }
 
-    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+    fn check_config(
+        &self,
+        context: &Context<'_>,
+        settings: &Settings,
+    ) -> Result<(), ConfigProblem> {
         parse::<MemoryConfig>(context, settings)?;
         Ok(())
     }

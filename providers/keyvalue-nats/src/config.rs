@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use weft_bus::SubjectError;
 use weft_bus::nats::{Login, NatsError, NatsOptions, TlsIdentity, TlsOptions};
-use weft_provider::{ConfigProblem, Context};
+use weft_provider::{ConfigProblem, Context, Settings, parse};
 use weft_state::buckets::{BucketError, BucketOptions, Storage, server_name_part};
 use weft_state::kv::BUCKET_NAME_BYTES_MAX;
 
@@ -88,8 +88,18 @@ pub enum StartError {
 }
 
 impl NatsConfig {
+    /// Reads the configuration of a provider.
+    ///
+    /// # Errors
+    /// The first wrong or inconsistent option.
+    pub(crate) fn read(context: &Context<'_>, settings: &Settings) -> Result<Self, ConfigProblem> {
+        let config: Self = parse(context, settings)?;
+        config.check(context)?;
+        Ok(config)
+    }
+
     /// Checks that the options are consistent.
-    pub(crate) fn check(&self, context: &Context<'_>) -> Result<(), ConfigProblem> {
+    fn check(&self, context: &Context<'_>) -> Result<(), ConfigProblem> {
         let file = |path: &PathBuf| path.display().to_string();
         let needs_servers = [
             ("creds", self.creds.as_ref().map(file)),

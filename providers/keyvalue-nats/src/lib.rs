@@ -39,7 +39,7 @@ use async_trait::async_trait;
 use weft_bus::nats::NatsOptions;
 use weft_provider::keyvalue;
 use weft_provider::{
-    Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
+    Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings,
 };
 
 pub use bucket::{BATCH_WAIT_MAX, LIST_WAIT_MAX, OPERATION_WAIT_MAX, VALUE_BYTES_MAX};
@@ -82,8 +82,7 @@ impl NatsFactory {
         context: &Context<'_>,
         settings: &Settings,
     ) -> Result<BucketConnection, MakeError> {
-        let config: NatsConfig = parse(context, settings)?;
-        config.check(context)?;
+        let config = NatsConfig::read(context, settings)?;
         let connection = self.connections.join(context, &config).await;
         connection.map_err(|error| MakeError::start(context, error))
     }
@@ -97,6 +96,15 @@ impl Factory for NatsFactory {
 
     fn serves(&self) -> &'static [&'static str] {
         &[keyvalue::PACKAGE]
+    }
+
+    fn check_config(
+        &self,
+        context: &Context<'_>,
+        settings: &Settings,
+    ) -> Result<(), ConfigProblem> {
+        NatsConfig::read(context, settings)?;
+        Ok(())
     }
 
     /// Creates the bucket if it does not exist.

@@ -69,7 +69,11 @@ impl Factory for RedbFactory {
         true
     }
 
-    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+    fn check_config(
+        &self,
+        context: &Context<'_>,
+        settings: &Settings,
+    ) -> Result<(), ConfigProblem> {
         parse::<RedbConfig>(context, settings)?;
         Ok(())
     }

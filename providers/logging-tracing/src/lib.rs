@@ -56,7 +56,11 @@ impl Factory for TracingFactory {
         &[logging::PACKAGE]
     }
 
-    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+    fn check_config(
+        &self,
+        context: &Context<'_>,
+        settings: &Settings,
+    ) -> Result<(), ConfigProblem> {
         parse::<TracingConfig>(context, settings)?;
         Ok(())
     }
