@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weft_lattice_config::{App, ComponentSpec, LinkName, LinkSpec};
+use weft_lattice_config::{App, ComponentSpec, LinkName, LinkSpec, Mistake, Mistakes};
 use weft_link::Protocol;
 use weft_node::runtime::{
     BoundProviders, PrepareError, PrepareErrorKind, PreparedApp, Purpose, RunningApp,
 };
-use weft_provider::{Capability, ConfigProblem, LinkContext, Registry, UnknownKind};
-use weft_state::artifacts::ArtifactError;
+use weft_provider::{Capability, ConfigProblem, LinkContext, Registry};
+use weft_telemetry::chain;
 
 use super::RunningEndpoints;
+use super::findings::Findings;
 use crate::endpoint::{CodeCache, EndpointSettings, EndpointState, RevisionSet, store_limits};
 use crate::guest::{PartTemplate, StoreTemplate};
 use crate::linking::{
-    AppInput, Binaries, BinaryError, FusionGroup, LinkErrors, LinkReport, LocalComponents,
+    AppInput, Binaries, Binary, FusionGroup, LinkReport, LocalComponents,
     PrepareError as EndpointError, PreparedEndpoint, Preparer, ResolvedLinks, Resolver,
-    StoreCrossings, choose_modes, link_reports,
+    StoreCrossings, choose_modes, component_path, link_reports, read_all, route_path,
 };
 
 /// An app whose components are compiled and linked; its providers are not bound yet.
@@ -39,28 +40,12 @@ struct LinkPlan {
 /// A reason for which an app cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AppError {
-    /// The binary of a component cannot be used.
-    #[error(transparent)]
-    Binary(#[from] BinaryError),
-    /// Links and imports do not match.
-    #[error("the app cannot be linked\n{0}")]
-    Link(LinkErrors),
+    /// Components, links or routes cannot work.
+    #[error("the app cannot run here\n{}", .0.mistakes)]
+    Mistakes(Findings),
     /// A group of components cannot be compiled or instantiated.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The type of a provider is unknown.
-    #[error("provider `{provider}` has an unknown type")]
-    ProviderType {
-        provider: String,
-        source: UnknownKind,
-    },
-    /// A route leads to a component that does not handle HTTP.
-    #[error(
-        "a route leads to component `{component}`, which does not handle HTTP; \
-         expected an export of `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`, \
-         found {found}"
-    )]
-    RouteTarget { component: String, found: String },
     /// A background task panicked.
     #[error("internal error while the host prepared the app; the host's log has the details")]
     Internal,
@@ -69,19 +54,15 @@ pub(super) enum AppError {
 impl From<AppError> for PrepareError {
     fn from(error: AppError) -> Self {
         let kind = match &error {
-            AppError::Binary(BinaryError::SourceIsFile { .. }) => PrepareErrorKind::Malformed,
-            AppError::Binary(BinaryError::Artifact {
-                source: ArtifactError::Missing { .. },
-                ..
-            }) => PrepareErrorKind::Missing,
+            AppError::Mistakes(findings) => findings.kind.unwrap_or(PrepareErrorKind::Refused),
+            AppError::Endpoint(_) => PrepareErrorKind::Refused,
             AppError::Internal => PrepareErrorKind::Internal,
-            AppError::Binary(_)
-            | AppError::Link(_)
-            | AppError::Endpoint(_)
-            | AppError::ProviderType { .. }
-            | AppError::RouteTarget { .. } => PrepareErrorKind::Refused,
         };
-        Self::new(kind, error)
+        let mistakes = match &error {
+            AppError::Mistakes(findings) => findings.mistakes.clone(),
+            AppError::Endpoint(_) | AppError::Internal => Mistakes::default(),
+        };
+        Self::new(kind, error).with_mistakes(mistakes)
     }
 }
 
@@ -98,7 +79,14 @@ impl LinkedApp {
         registry: &Registry,
         preparer: &Preparer,
     ) -> Result<Self, AppError> {
-        let (input, plan, groups) = plan(app, share, registry, preparer).await?;
+        let survey = survey(app, share, registry, preparer).await?;
+        let Survey {
+            input,
+            plan,
+            groups,
+            findings,
+        } = survey;
+        findings.or(())?;
         let mut prepared = BTreeMap::new();
         let mut protocols = BTreeMap::new();
         for group in groups {
@@ -106,8 +94,9 @@ impl LinkedApp {
             protocols.insert(group.parts[0], endpoint.recipe.protocol);
             prepared.insert(group.parts[0], (group, endpoint));
         }
-        check_routes(&input, &protocols)?;
-        Ok(Self {
+        let mut findings = Findings::default();
+        check_routes(&input, &protocols, &mut findings);
+        findings.or(Self {
             preparer: preparer.clone(),
             input,
             plan,
@@ -119,38 +108,76 @@ impl LinkedApp {
 /// Reads and links all components of an app, and compiles none.
 ///
 /// # Errors
-/// Any [`AppError`].
+/// All mistakes that show without those found before them.
 pub(super) async fn check(
     app: &App,
     registry: &Registry,
     preparer: &Preparer,
 ) -> Result<(), AppError> {
     let all = LocalComponents::Part((0..app.spec.components.len()).collect());
-    let (input, _, groups) = plan(app, &all, registry, preparer).await?;
+    let Survey {
+        input,
+        groups,
+        mut findings,
+        ..
+    } = survey(app, &all, registry, preparer).await?;
     let mut protocols = BTreeMap::new();
     for group in groups {
-        let protocol = preparer.check(&input, &group).await?;
-        protocols.insert(group.parts[0], protocol);
+        // The mistakes of its parts are known, and it would have the same ones.
+        if group
+            .parts
+            .iter()
+            .any(|part| findings.concern(&input.app, *part))
+        {
+            continue;
+        }
+        match preparer.check(&input, &group).await {
+            Ok(protocol) => drop(protocols.insert(group.parts[0], protocol)),
+            Err(error) => {
+                let mistake = Mistake::new(component_path(group.parts[0]), chain(&error));
+                findings.push(PrepareErrorKind::Refused, mistake);
+            }
+        }
     }
-    check_routes(&input, &protocols)
+    check_routes(&input, &protocols, &mut findings);
+    findings.or(())
 }
 
 /// Checks the targets of routes, by the HTTP interfaces of the components that are in `protocols`.
 fn check_routes(
     input: &AppInput,
     protocols: &BTreeMap<usize, Option<Protocol>>,
-) -> Result<(), AppError> {
-    for route in &input.app.spec.routes {
+    findings: &mut Findings,
+) {
+    for (number, route) in input.app.spec.routes.iter().enumerate() {
         let mut components = input.app.spec.components.iter();
         let index = components.position(|spec| spec.name == route.to);
-        if index.and_then(|index| protocols.get(&index)) == Some(&None) {
-            return Err(AppError::RouteTarget {
-                component: route.to.to_string(),
-                found: exports(input, route.to.as_str()),
-            });
+        let protocol = index.and_then(|index| protocols.get(&index));
+        let handles_http = match protocol {
+            Some(protocol) => protocol.is_some(),
+            // Of components with other mistakes, and of those that other hosts run.
+            None => input
+                .binaries
+                .get(route.to.as_str())
+                .is_none_or(exports_http),
+        };
+        if handles_http {
+            continue;
         }
+        let message = format!(
+            "a route leads to component `{}`, which does not handle HTTP; expected an export of \
+             `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`, found {}",
+            route.to,
+            exports(input, route.to.as_str())
+        );
+        let path = format!("{}.to", route_path(number));
+        findings.push(PrepareErrorKind::Refused, Mistake::new(path, message));
     }
-    Ok(())
+}
+
+fn exports_http(binary: &Binary) -> bool {
+    let mut exports = binary.description.exports.iter();
+    exports.any(|export| export.name.starts_with("wasi:http/"))
 }
 
 fn exports(input: &AppInput, component: &str) -> String {
@@ -166,72 +193,97 @@ fn exports(input: &AppInput, component: &str) -> String {
     }
 }
 
-/// Runs [`plan_blocking`] off the async threads.
-async fn plan(
+/// The components of an app with the mistakes that show before they are fused.
+struct Survey {
+    /// Without the components that cannot be read.
+    input: Arc<AppInput>,
+    plan: LinkPlan,
+    /// The groups of the components that this host runs; none if links cannot work.
+    groups: Vec<FusionGroup>,
+    findings: Findings,
+}
+
+/// Runs [`survey_blocking`] off the async threads.
+async fn survey(
     app: &App,
     share: &LocalComponents,
     registry: &Registry,
     preparer: &Preparer,
-) -> Result<(Arc<AppInput>, LinkPlan, Vec<FusionGroup>), AppError> {
+) -> Result<Survey, AppError> {
     let (app, registry) = (Arc::new(app.clone()), registry.clone());
     let (preparer, share) = (preparer.clone(), share.clone());
-    let plan =
-        tokio::task::spawn_blocking(move || plan_blocking(app, &share, &registry, &preparer));
-    plan.await.map_err(|_| AppError::Internal)?
+    let survey =
+        tokio::task::spawn_blocking(move || survey_blocking(app, &share, &registry, &preparer));
+    survey.await.map_err(|_| AppError::Internal)
 }
 
 /// Reads the components of an app, resolves its links, and groups the components that this host
 /// runs.
-fn plan_blocking(
+fn survey_blocking(
     app: Arc<App>,
     share: &LocalComponents,
     registry: &Registry,
     preparer: &Preparer,
-) -> Result<(Arc<AppInput>, LinkPlan, Vec<FusionGroup>), AppError> {
-    for provider in &app.spec.providers {
-        registry
-            .get(&provider.kind)
-            .map_err(|source| AppError::ProviderType {
-                provider: provider.name.to_string(),
-                source,
-            })?;
-    }
-    if !(0..app.spec.components.len()).any(|component| share.has(component)) {
-        let input = AppInput {
-            app,
-            binaries: Binaries::new(),
+) -> Survey {
+    let mut findings = Findings::default();
+    let is_elsewhere = !(0..app.spec.components.len()).any(|component| share.has(component));
+    if is_elsewhere {
+        let binaries = Binaries::new();
+        return Survey {
+            input: Arc::new(AppInput { app, binaries }),
+            plan: LinkPlan::default(),
+            groups: Vec::new(),
+            findings,
         };
-        return Ok((Arc::new(input), LinkPlan::default(), Vec::new()));
     }
-    let input = AppInput::read(app, &preparer.artifacts)?;
+    let (binaries, unreadable) = read_all(&app, &preparer.artifacts);
+    for (component, error) in unreadable {
+        findings.push_unreadable(component, &error);
+    }
+    let input = AppInput { app, binaries };
     let AppInput { app, binaries } = &input;
-    let resolved = Resolver::new(app, binaries, registry)
-        .resolve()
-        .map_err(AppError::Link)?;
-    let choices = choose_modes(app, &resolved.links, share).map_err(AppError::Link)?;
-    let crossings = StoreCrossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
-        .map_err(AppError::Link)?;
-    let groups: Vec<_> = (0..app.spec.components.len())
-        .filter(|component| share.has(*component))
-        .map(|component| FusionGroup::new(&resolved.links, &choices, &crossings, component))
-        .collect();
-    let mut reports = link_reports(app, &resolved.links, &choices, &crossings);
-    // The links of a component that does not run on this host are reported by the hosts that run
-    // it.
-    let runs = |component: usize| {
-        groups
-            .iter()
-            .any(|group: &FusionGroup| group.parts.contains(&component))
+    let (resolved, mistakes) = Resolver::new(app, binaries, registry).resolve();
+    findings.append(mistakes);
+    let planned = choose_modes(app, &resolved.links, share).and_then(|choices| {
+        let crossings =
+            StoreCrossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)?;
+        Ok((choices, crossings))
+    });
+    let (groups, reports) = match planned {
+        Ok((choices, crossings)) => {
+            let groups = (0..app.spec.components.len())
+                .filter(|component| share.has(*component))
+                .map(|component| FusionGroup::new(&resolved.links, &choices, &crossings, component))
+                .collect();
+            let reports = link_reports(app, &resolved.links, &choices, &crossings);
+            (groups, reports)
+        }
+        Err(mistakes) => {
+            findings.append(mistakes);
+            (Vec::new(), Vec::new())
+        }
     };
-    let is_here: Vec<_> = resolved
-        .links
-        .iter()
-        .map(|link| runs(link.edge.from))
-        .collect();
-    let mut is_here = is_here.into_iter();
-    reports.retain(|_| is_here.next().unwrap_or(false));
+    let reports = reports_of(&groups, &resolved, reports);
     let plan = LinkPlan { resolved, reports };
-    Ok((Arc::new(input), plan, groups))
+    Survey {
+        input: Arc::new(input),
+        plan,
+        groups,
+        findings,
+    }
+}
+
+/// The reports of the links of components that run on this host; the others are reported by the
+/// hosts that run these. `reports` are in the order of the resolved links.
+fn reports_of(
+    groups: &[FusionGroup],
+    resolved: &ResolvedLinks,
+    reports: Vec<LinkReport>,
+) -> Vec<LinkReport> {
+    let runs = |component: usize| groups.iter().any(|group| group.parts.contains(&component));
+    let links = resolved.links.iter().zip(reports);
+    let links = links.filter(|(link, _)| runs(link.edge.from));
+    links.map(|(_, report)| report).collect()
 }
 
 impl PreparedApp for LinkedApp {

@@ -2,11 +2,13 @@
 //!
 //! - [`admissions`]: the number of apps that are prepared at once.
 //! - [`config`]: the settings of a runtime.
+//! - [`findings`]: the mistakes of an app while it is checked.
 //! - [`linked_app`]: an app whose components are compiled and linked.
 //! - [`running_endpoints`]: the endpoints of an app that serves.
 
 mod admissions;
 mod config;
+mod findings;
 mod linked_app;
 mod running_endpoints;
 

@@ -52,12 +52,25 @@ pub(crate) enum Access {
 /// may be of a newer patch version: linking compares the imported functions with the implemented
 /// ones.
 pub(crate) fn find(import: &InterfaceName) -> Option<&'static HostInterface> {
-    let path = format!(
-        "{}:{}/{}",
-        import.namespace, import.package, import.interface
-    );
+    let path = path(import);
     interfaces()
         .find(|interface| interface.path == path && is_compatible(import, interface.version))
+}
+
+/// The versions of an interface that the host implements, whichever version the import has.
+pub(crate) fn versions(import: &InterfaceName) -> Vec<&'static str> {
+    let path = path(import);
+    interfaces()
+        .filter(|interface| interface.path == path)
+        .map(|interface| interface.version)
+        .collect()
+}
+
+fn path(import: &InterfaceName) -> String {
+    format!(
+        "{}:{}/{}",
+        import.namespace, import.package, import.interface
+    )
 }
 
 /// True if an import differs from component to component, so that each part of a fused component

@@ -43,11 +43,28 @@ pub(crate) enum BinaryError {
     },
 }
 
+/// Reads the bytes of every component. Blocks.
+///
+/// # Errors
+/// The first component whose bytes are missing or not a component.
 pub(super) fn read(app: &App, artifacts: &Artifacts) -> Result<Binaries, BinaryError> {
     let components = app.spec.components.iter();
     components
         .map(|spec| Ok((spec.name.to_string(), read_one(spec, artifacts)?)))
         .collect()
+}
+
+/// Reads the bytes of every component that has some, with the errors of the others by their index.
+/// Blocks.
+pub(crate) fn read_all(app: &App, artifacts: &Artifacts) -> (Binaries, Vec<(usize, BinaryError)>) {
+    let (mut binaries, mut errors) = (Binaries::new(), Vec::new());
+    for (index, spec) in app.spec.components.iter().enumerate() {
+        match read_one(spec, artifacts) {
+            Ok(binary) => drop(binaries.insert(spec.name.to_string(), binary)),
+            Err(error) => errors.push((index, error)),
+        }
+    }
+    (binaries, errors)
 }
 
 fn read_one(spec: &ComponentSpec, artifacts: &Artifacts) -> Result<Binary, BinaryError> {

@@ -1,7 +1,7 @@
 //! Links the components of a manifest into endpoints that can be instantiated.
 //!
 //! 1. [`resolve`]: finds the link or host interface for every import of every component, and
-//!    reports all errors together. Pure.
+//!    reports all mistakes together. Pure.
 //! 2. [`modes`]: selects the links that are fused and those that join two stores, with reasons.
 //!    Pure.
 //! 3. [`store_crossing`]: generates stubs and skeletons for links that join two stores. Pure.
@@ -12,8 +12,8 @@
 mod component_binary;
 mod fusion_group;
 mod imports;
-mod link_errors;
 mod link_exports;
+mod mistake_paths;
 mod modes;
 mod prepare;
 mod report;
@@ -27,10 +27,10 @@ use weft_link::LinkMode as Mode;
 pub(crate) use weft_link::{LinkReport, LocalComponents};
 use weft_state::artifacts::Artifacts;
 
-pub(crate) use self::component_binary::{Binaries, BinaryError};
+pub(crate) use self::component_binary::{Binaries, Binary, BinaryError, read_all};
 pub(crate) use self::fusion_group::FusionGroup;
-pub(crate) use self::link_errors::{LinkError, LinkErrors};
 pub(crate) use self::link_exports::LinkExports;
+pub(crate) use self::mistake_paths::{component_path, link_path, route_path};
 pub(crate) use self::modes::choose_modes;
 pub(crate) use self::prepare::{
     EndpointPre, LoadedCode, PrepareError, PreparedEndpoint, Preparer, Recipe,

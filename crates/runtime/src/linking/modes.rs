@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use weft_lattice_config::{App, ComponentSpec, Locality, links};
+use weft_lattice_config::{App, ComponentSpec, Locality, Mistake, Mistakes, links};
 
 use super::resolve::ComponentLink;
-use super::{LinkError, LinkErrors, LocalComponents, Mode};
+use super::{LocalComponents, Mode, link_path};
 use crate::bindings::MAX_PARTS;
 
 /// The mode of a link, and the obstacles to a faster one.
@@ -28,9 +28,9 @@ pub(crate) fn choose_modes(
     app: &App,
     links: &[ComponentLink],
     share: &LocalComponents,
-) -> Result<Vec<ModeChoice>, LinkErrors> {
+) -> Result<Vec<ModeChoice>, Mistakes> {
     let circular = links::on_a_cycle(app);
-    let mut errors = LinkErrors::default();
+    let mut mistakes = Mistakes::default();
     let mut choices: Vec<ModeChoice> = links
         .iter()
         .map(|link| {
@@ -38,7 +38,7 @@ pub(crate) fn choose_modes(
             let spec = &app.spec.links[link.link];
             match (spec.locality, reasons.is_empty()) {
                 (Locality::Fused, false) => {
-                    errors.push(cannot_fuse(app, link, &reasons));
+                    mistakes.push(cannot_fuse(app, link, &reasons));
                     ModeChoice::fused()
                 }
                 // A fused target runs within its importer, on whichever host that is.
@@ -55,8 +55,8 @@ pub(crate) fn choose_modes(
         })
         .collect();
     one_mode_for_each_pair(app, links, &mut choices);
-    bound_groups(app, links, &mut choices, &mut errors);
-    errors.or(choices)
+    bound_groups(app, links, &mut choices, &mut mistakes);
+    mistakes.or(choices)
 }
 
 impl ModeChoice {
@@ -159,7 +159,7 @@ fn bound_groups(
     app: &App,
     links: &[ComponentLink],
     choices: &mut [ModeChoice],
-    errors: &mut LinkErrors,
+    mistakes: &mut Mistakes,
 ) {
     for endpoint in 0..app.spec.components.len() {
         let group = reachable(links, choices, endpoint);
@@ -179,7 +179,7 @@ fn bound_groups(
                 group.len()
             );
             match app.spec.links[link.link].locality {
-                Locality::Fused => errors.push(cannot_fuse(app, link, &[reason])),
+                Locality::Fused => mistakes.push(cannot_fuse(app, link, &[reason])),
                 Locality::Auto | Locality::Local => *choice = ModeChoice::local(vec![reason]),
             }
         }
@@ -209,19 +209,18 @@ pub(super) fn reachable(
     parts
 }
 
-fn cannot_fuse(app: &App, link: &ComponentLink, reasons: &[String]) -> LinkError {
+fn cannot_fuse(app: &App, link: &ComponentLink, reasons: &[String]) -> Mistake {
     let (from, to) = (
         &app.spec.components[link.edge.from].name,
         &app.spec.components[link.edge.to].name,
     );
-    LinkError::with_help(
-        format!(
-            "link `{from}` → `{to}` (`{}`) cannot be fused: {}",
-            link.edge.import,
-            reasons.join("; ")
-        ),
-        "leave out `locality: fused`; a local link works the same way across two stores",
-    )
+    let message = format!(
+        "link `{from}` → `{to}` (`{}`) cannot be fused: {}",
+        link.edge.import,
+        reasons.join("; ")
+    );
+    Mistake::new(format!("{}.locality", link_path(link.link)), message)
+        .with_help("leave out `locality: fused`; a local link works the same way across two stores")
 }
 
 #[cfg(test)]

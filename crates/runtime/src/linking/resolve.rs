@@ -1,12 +1,16 @@
 //! Resolves each import to a link. Versions match by semantic versioning in every mode.
 
+use std::collections::BTreeSet;
+
 use weft_compose::{Edge, Extern, ExternKind};
 use weft_lattice_config::interface::satisfies;
-use weft_lattice_config::{App, ComponentSpec, InterfaceName, InterfaceRef, LinkSpec};
+use weft_lattice_config::{
+    App, ComponentSpec, InterfaceName, InterfaceRef, LinkSpec, Mistake, Mistakes, nearest,
+};
 use weft_provider::Registry;
 
-use super::{Binaries, LinkError, LinkErrors};
-use crate::bindings::{self, Access};
+use super::{Binaries, component_path, link_path};
+use crate::bindings::{self, Access, HostInterface};
 
 /// The links of all imports of an app.
 #[derive(Debug, Default)]
@@ -37,12 +41,15 @@ pub(crate) struct ProviderLink {
 /// Resolves one app.
 pub(crate) struct Resolver<'a> {
     app: &'a App,
+    /// Those of the components that could be read; links from and to others are not resolved.
     binaries: &'a Binaries,
     registry: &'a Registry,
     resolved: ResolvedLinks,
-    errors: LinkErrors,
-    /// Marks the links that an import uses; the rest are errors.
+    mistakes: Mistakes,
+    /// Marks the links that an import uses; the rest are mistakes.
     used: Vec<bool>,
+    /// The imports without a link, with the index of their component.
+    unlinked: Vec<(usize, &'a Extern)>,
 }
 
 impl<'a> Resolver<'a> {
@@ -52,16 +59,15 @@ impl<'a> Resolver<'a> {
             binaries,
             registry,
             resolved: ResolvedLinks::default(),
-            errors: LinkErrors::default(),
+            mistakes: Mistakes::default(),
             used: vec![false; app.spec.links.len()],
+            unlinked: Vec::new(),
         }
     }
 
-    /// Finds the link or host interface of every import.
-    ///
-    /// # Errors
-    /// All imports without a link, and all links without an import.
-    pub(crate) fn resolve(mut self) -> Result<ResolvedLinks, LinkErrors> {
+    /// Finds the link or host interface of every import. Returns the links with the mistakes: all
+    /// imports without a link, and all links without an import.
+    pub(crate) fn resolve(mut self) -> (ResolvedLinks, Mistakes) {
         for (index, component) in self.app.spec.components.iter().enumerate() {
             let Some(binary) = self.binaries.get(component.name.as_str()) else {
                 continue;
@@ -70,16 +76,13 @@ impl<'a> Resolver<'a> {
                 self.import(index, component, import);
             }
         }
-        self.unused_links();
-        self.errors.or(self.resolved)
+        let meant = self.unused_links();
+        self.unlinked_imports(&meant);
+        (self.resolved, self.mistakes)
     }
 
-    fn import(&mut self, index: usize, component: &ComponentSpec, import: &Extern) {
-        // An import of nothing but types needs no implementation.
-        if import.functions.is_empty()
-            && import.resources.is_empty()
-            && import.kind == ExternKind::Instance
-        {
+    fn import(&mut self, index: usize, component: &ComponentSpec, import: &'a Extern) {
+        if !needs_implementation(import) {
             return;
         }
         let links: Vec<usize> = (0..self.app.spec.links.len())
@@ -89,76 +92,105 @@ impl<'a> Resolver<'a> {
             self.used[*link] = true;
         }
         match links.as_slice() {
-            [] => self.unlinked(component, import),
+            [] if is_linked(import) => self.unlinked.push((index, import)),
+            [] => {}
             links => self.linked(index, import, links),
         }
     }
 
-    fn unlinked(&mut self, component: &ComponentSpec, import: &Extern) {
-        let hosted = import
-            .name
-            .parse::<InterfaceName>()
-            .ok()
-            .and_then(|name| bindings::find(&name));
-        match hosted {
-            Some(hosted) if hosted.access != Access::Linked => {}
-            Some(hosted) => self
-                .errors
-                .push(self.missing_provider(component, import, hosted.path)),
-            None => self.errors.push(self.missing_link(component, import)),
+    // === imports without a link ===
+
+    /// Reports the imports without a link, except those that a link was `meant` for: the mistake is
+    /// in the link.
+    fn unlinked_imports(&mut self, meant: &BTreeSet<(usize, &str)>) {
+        for (index, import) in std::mem::take(&mut self.unlinked) {
+            if meant.contains(&(index, import.name.as_str())) {
+                continue;
+            }
+            let component = &self.app.spec.components[index];
+            let (message, help) = match hosted(import) {
+                Some(hosted) => self.missing_provider(component, import, hosted.path),
+                None => self.missing_link(component, import),
+            };
+            let mistake = Mistake::new(component_path(index), message).with_help(help);
+            self.mistakes.push(mistake);
         }
     }
 
+    /// The message and help for an import that a provider serves.
     fn missing_provider(
         &self,
         component: &ComponentSpec,
         import: &Extern,
         path: &str,
-    ) -> LinkError {
+    ) -> (String, String) {
         let kinds: Vec<&str> = self
             .registry
             .kinds()
             .filter(|kind| self.kind_serves(kind, path))
             .collect();
         let name = &component.name;
-        LinkError::with_help(
-            format!(
-                "import `{}` of component `{name}` has no link to a provider",
-                import.name
-            ),
-            format!(
-                "add `{{from: {name}, interface: {path}, to: PROVIDER}}` to `spec.links`, where \
-                 PROVIDER is a provider of type {}",
-                list(&kinds)
-            ),
-        )
+        let message = format!(
+            "import `{}` of component `{name}` has no link to a provider",
+            import.name
+        );
+        let help = format!(
+            "add `{{from: {name}, interface: {path}, to: PROVIDER}}` to `spec.links`, where PROVIDER \
+             is a provider of type {}",
+            list(&kinds)
+        );
+        (message, help)
     }
 
-    fn missing_link(&self, component: &ComponentSpec, import: &Extern) -> LinkError {
+    /// The message and help for an import that a component serves, or nothing.
+    fn missing_link(&self, component: &ComponentSpec, import: &Extern) -> (String, String) {
         let name = &component.name;
-        let message = format!("import `{}` of component `{name}` has no link", import.name);
-        let exporters: Vec<&str> = self
-            .app
-            .spec
-            .components
-            .iter()
-            .filter(|other| other.name != *name)
+        let interface = unversioned(&import.name);
+        let others = self.app.spec.components.iter();
+        let others: Vec<_> = others.filter(|other| other.name != *name).collect();
+        let exporters = others.iter().copied();
+        let exporters: Vec<&str> = exporters
             .filter(|other| self.best_export(other, import).is_some())
             .map(|other| other.name.as_str())
             .collect();
-        let help = match exporters.first() {
-            Some(exporter) => format!(
-                "add `{{from: {name}, interface: {}, to: {exporter}}}` to `spec.links` (exported \
-                 by {})",
-                import.name.split('@').next().unwrap_or(&import.name),
+        let message = format!("import `{}` of component `{name}` has no link", import.name);
+        if let Some(exporter) = exporters.first() {
+            let help = format!(
+                "add `{{from: {name}, interface: {interface}, to: {exporter}}}` to `spec.links` \
+                 (exported by {})",
                 list(&exporters)
+            );
+            return (message, help);
+        }
+        let served = served_versions(import);
+        if !served.is_empty() {
+            let message = format!(
+                "component `{name}` imports `{}`, and the host serves version {}",
+                import.name,
+                list(&served)
+            );
+            let served = list(&served);
+            let help = format!("build the component with `{interface}` in version {served}");
+            return (message, help);
+        }
+        let exports = others.iter().flat_map(|other| self.exports(other));
+        let other_versions: Vec<&str> = exports
+            .filter(|export| unversioned(export) == interface)
+            .collect();
+        let help = match other_versions.is_empty() {
+            false => format!(
+                "the app exports {}, which does not match: an export matches imports of its own \
+                 version and of older compatible versions",
+                list(&other_versions)
             ),
-            None => "no component of the app exports this interface, and the host does not \
+            true => "no component of the app exports this interface, and the host does not \
                      implement it; add a component that exports it, and a link to that component"
                 .to_owned(),
         };
-        LinkError::with_help(message, help)
+        (message, help)
     }
+
+    // === imports with links ===
 
     fn linked(&mut self, index: usize, import: &Extern, links: &[usize]) {
         for link in links {
@@ -173,14 +205,17 @@ impl<'a> Resolver<'a> {
                 Some(target) if links.len() == 1 => {
                     self.component_link(index, target, import, *link);
                 }
-                Some(_) => self.errors.push(LinkError::with_help(
-                    format!(
+                Some(_) => {
+                    let message = format!(
                         "import `{}` of component `{}` has several links, expected one",
                         import.name, spec.from
-                    ),
-                    "keep one link; to link an interface twice, import it under two names, and \
-                     give each link the `name` of its import",
-                )),
+                    );
+                    let mistake = Mistake::new(link_path(*link), message).with_help(
+                        "keep one link; to link an interface twice, import it under two names, \
+                         and give each link the `name` of its import",
+                    );
+                    self.mistakes.push(mistake);
+                }
                 None => self.provider_link(index, *link, import),
             }
         }
@@ -189,6 +224,9 @@ impl<'a> Resolver<'a> {
     fn component_link(&mut self, from: usize, to: usize, import: &Extern, index: usize) {
         let link = &self.app.spec.links[index];
         let target = &self.app.spec.components[to];
+        if !self.binaries.contains_key(target.name.as_str()) {
+            return;
+        }
         if let Some(export) = self.best_export(target, import) {
             let edge = Edge {
                 from,
@@ -203,25 +241,21 @@ impl<'a> Resolver<'a> {
         }
         let exports = self.exports(target);
         let requested = import.implements.as_ref().unwrap_or(&import.name);
-        self.errors.push(LinkError::with_help(
-            format!(
-                "link `{}` → `{}`: expected `{}` to export `{requested}`, found {}",
-                link.from,
-                link.to,
-                link.to,
-                list(&exports)
-            ),
+        let message = format!(
+            "link `{}` → `{}`: expected `{}` to export `{requested}`, found {}",
+            link.from,
+            link.to,
+            link.to,
+            list(&exports)
+        );
+        let mistake = Mistake::new(format!("{}.to", link_path(index)), message);
+        self.mistakes.push(mistake.with_help(
             "an export matches imports of its own version and of older compatible versions",
         ));
     }
 
     fn provider_link(&mut self, from: usize, link: usize, import: &Extern) {
         let spec = &self.app.spec.links[link];
-        let hosted = import
-            .name
-            .parse::<InterfaceName>()
-            .ok()
-            .and_then(|name| bindings::find(&name));
         let kind = self
             .app
             .spec
@@ -229,60 +263,72 @@ impl<'a> Resolver<'a> {
             .iter()
             .find(|provider| provider.name.as_str() == spec.to.as_str())
             .map_or("", |provider| provider.kind.as_str());
-        match hosted {
+        match hosted(import) {
             Some(hosted) if self.kind_serves(kind, hosted.path) => {
                 let provided = ProviderLink { from, link };
                 if !self.resolved.providers.contains(&provided) {
                     self.resolved.providers.push(provided);
                 }
             }
-            _ => self.errors.push(LinkError::with_help(
-                format!(
-                    "link `{}` → `{}`: a provider of type `{kind}` does not serve `{}`",
-                    spec.from, spec.to, import.name
-                ),
-                format!(
-                    "a provider of this type serves {}",
-                    list(&self.served(kind))
-                ),
-            )),
+            // The node rejects providers of unknown types.
+            _ if self.registry.get(kind).is_err() => {}
+            _ => {
+                let (message, help) = self.not_served(spec, kind, import);
+                let mistake = Mistake::new(format!("{}.to", link_path(link)), message);
+                self.mistakes.push(mistake.with_help(help));
+            }
         }
     }
 
-    fn unused_links(&mut self) {
-        for (link, _) in self
-            .app
-            .spec
-            .links
-            .iter()
-            .zip(&self.used)
-            .filter(|(_, used)| !**used)
-        {
-            let Some(binary) = self.binaries.get(link.from.as_str()) else {
+    /// The message and help for a link to a provider that does not serve the import.
+    fn not_served(&self, link: &LinkSpec, kind: &str, import: &Extern) -> (String, String) {
+        let (from, to, name) = (&link.from, &link.to, &import.name);
+        let interface = unversioned(name);
+        let versions = served_versions(import);
+        if self.kind_serves(kind, interface) && !versions.is_empty() {
+            let versions = list(&versions);
+            return (
+                format!(
+                    "link `{from}` → `{to}`: component `{from}` imports `{name}`, and the host \
+                     serves version {versions}"
+                ),
+                format!("build the component with `{interface}` in version {versions}"),
+            );
+        }
+        (
+            format!("link `{from}` → `{to}`: a provider of type `{kind}` does not serve `{name}`"),
+            format!(
+                "a provider of this type serves {}",
+                list(&self.served(kind))
+            ),
+        )
+    }
+
+    // === links without an import ===
+
+    /// Reports the links without an import. Returns the imports that they were probably meant for,
+    /// with the index of the component.
+    fn unused_links(&mut self) -> BTreeSet<(usize, &'a str)> {
+        let mut meant = BTreeSet::new();
+        for index in 0..self.app.spec.links.len() {
+            if self.used[index] {
+                continue;
+            }
+            let link = &self.app.spec.links[index];
+            let mut components = self.app.spec.components.iter();
+            let from = components.position(|component| component.name == link.from);
+            let Some((from, binary)) = from.zip(self.binaries.get(link.from.as_str())) else {
                 continue;
             };
-            let imports: Vec<&str> = binary
-                .description
-                .imports
-                .iter()
-                .filter(|import| !import.functions.is_empty())
-                .map(|import| import.name.as_str())
-                .collect();
-            self.errors.push(LinkError::with_help(
-                format!(
-                    "link `{}` → `{}`: component `{}` does not import `{}`{}",
-                    link.from,
-                    link.to,
-                    link.from,
-                    link.interface,
-                    link.name
-                        .as_ref()
-                        .map(|name| format!(" under the name `{name}`"))
-                        .unwrap_or_default(),
-                ),
-                format!("the component imports {}", list(&imports)),
-            ));
+            let imports = binary.description.imports.iter();
+            let imports =
+                imports.filter(|import| needs_implementation(import) && is_linked(import));
+            let imports: Vec<&Extern> = imports.collect();
+            let (mistake, import) = unused_link(index, link, &imports);
+            meant.extend(import.map(|import| (from, import)));
+            self.mistakes.push(mistake);
         }
+        meant
     }
 
     /// The export of `target` that serves `import`, in its newest version.
@@ -398,6 +444,87 @@ fn names(link: &InterfaceRef, import: &InterfaceName) -> bool {
 fn same_interface(left: &InterfaceName, right: &InterfaceName) -> bool {
     (&left.namespace, &left.package, &left.interface)
         == (&right.namespace, &right.package, &right.interface)
+}
+
+/// True if an import is more than types.
+fn needs_implementation(import: &Extern) -> bool {
+    let has_items = !import.functions.is_empty() || !import.resources.is_empty();
+    has_items || import.kind != ExternKind::Instance
+}
+
+/// True if an import needs a link. The host implements the others for every component.
+fn is_linked(import: &Extern) -> bool {
+    hosted(import).is_none_or(|hosted| hosted.access == Access::Linked)
+}
+
+/// The interface of the host that satisfies an import.
+fn hosted(import: &Extern) -> Option<&'static HostInterface> {
+    let name = import.name.parse::<InterfaceName>().ok()?;
+    bindings::find(&name)
+}
+
+/// The versions of an imported interface that the host implements.
+fn served_versions(import: &Extern) -> Vec<&'static str> {
+    let name = import.name.parse::<InterfaceName>();
+    name.map_or_else(|_| Vec::new(), |name| bindings::versions(&name))
+}
+
+/// The name of an interface without its version.
+fn unversioned(interface: &str) -> &str {
+    interface.split('@').next().unwrap_or(interface)
+}
+
+/// The mistake of a link that no import uses, and the import that it was probably meant for.
+/// `imports` are those of the component that need a link.
+fn unused_link<'i>(
+    index: usize,
+    link: &LinkSpec,
+    imports: &[&'i Extern],
+) -> (Mistake, Option<&'i str>) {
+    let ends = format!("link `{}` → `{}`", link.from, link.to);
+    let written = link.interface.to_string();
+    let names = || imports.iter().map(|import| import.name.as_str());
+    let imported = match imports.is_empty() {
+        true => "the component imports nothing that needs a link; remove this one".to_owned(),
+        false => format!(
+            "the component imports {}",
+            list(&names().collect::<Vec<_>>())
+        ),
+    };
+    if let Some(name) = &link.name {
+        let message = format!(
+            "{ends}: component `{}` does not import `{written}` under the name `{name}`",
+            link.from
+        );
+        let meant = nearest(name.as_str(), names());
+        let help = match meant {
+            Some(meant) => format!("did you mean `name: {meant}`? {imported}"),
+            None => imported,
+        };
+        let path = format!("{}.name", link_path(index));
+        return (Mistake::new(path, message).with_help(help), meant);
+    }
+    let path = format!("{}.interface", link_path(index));
+    let interface = unversioned(&written);
+    if let Some(other) = names().find(|import| unversioned(import) == interface) {
+        let message = format!(
+            "{ends}: the link is for `{written}`, and component `{}` imports `{other}`",
+            link.from
+        );
+        let help = format!("write `interface: {interface}` to match the version of the component");
+        return (Mistake::new(path, message).with_help(help), Some(other));
+    }
+    let message = format!(
+        "{ends}: component `{}` does not import `{written}`",
+        link.from
+    );
+    let meant = nearest(interface, names().map(unversioned));
+    let help = match meant {
+        Some(meant) => format!("did you mean `{meant}`? {imported}"),
+        None => imported,
+    };
+    let meant = meant.and_then(|meant| names().find(|import| unversioned(import) == meant));
+    (Mistake::new(path, message).with_help(help), meant)
 }
 
 fn list(names: &[&str]) -> String {

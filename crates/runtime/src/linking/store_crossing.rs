@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use weft_compose::{Edge, Linkable, Part};
 use weft_lattice_config::placement::ComponentId;
+use weft_lattice_config::{Mistake, Mistakes};
 use weft_stub::plan::CallPath;
 use weft_stub::{Cache, Component, Generated, StubError};
 use weft_telemetry::chain;
@@ -14,7 +15,7 @@ use super::Mode;
 use super::link_exports::{ExportedFunction, ExportedFunctions};
 use super::modes::ModeChoice;
 use super::resolve::ComponentLink;
-use super::{AppInput, LinkError, LinkErrors, LocalComponents};
+use super::{AppInput, LocalComponents, link_path};
 use crate::links::{Delivery, Link, LinkEnds, LinkTarget, LinkedFunction};
 
 /// All imports that one component has from one other over links between stores.
@@ -68,7 +69,7 @@ impl StoreCrossings {
         choices: &[ModeChoice],
         share: &LocalComponents,
         stubs: &Cache,
-    ) -> Result<Self, LinkErrors> {
+    ) -> Result<Self, Mistakes> {
         let links = links.iter().zip(choices);
         let links = links.map(|(link, choice)| PlannedLink { link, choice });
         let (fused, crossing_links): (Vec<_>, Vec<_>) =
@@ -76,7 +77,7 @@ impl StoreCrossings {
         let mut planner = Planner {
             input,
             stubs,
-            errors: LinkErrors::default(),
+            mistakes: Mistakes::default(),
         };
         planner.check_types(&crossing_links);
         let fused_links = fused
@@ -84,7 +85,7 @@ impl StoreCrossings {
             .filter(|planned| share.is_called_from_elsewhere() && share.has(planned.link.edge.to));
         let exporters = planner.exporters(&crossing_links, &fused_links.collect::<Vec<_>>());
         let crossings = planner.crossings(&crossing_links, &exporters);
-        planner.errors.or(Self {
+        planner.mistakes.or(Self {
             crossings,
             exporters,
         })
@@ -221,7 +222,7 @@ struct Planner<'a> {
     input: &'a AppInput,
     /// Cache of generated stubs and skeletons.
     stubs: &'a Cache,
-    errors: LinkErrors,
+    mistakes: Mistakes,
 }
 
 impl Planner<'_> {
@@ -250,7 +251,8 @@ impl Planner<'_> {
             };
             if let Err(message) = checked {
                 let help = "build both ends from the same version of the interface";
-                self.errors.push(LinkError::with_help(message, help));
+                let mistake = Mistake::new(link_path(link.link), message);
+                self.mistakes.push(mistake.with_help(help));
             }
         }
     }
@@ -384,7 +386,9 @@ impl Planner<'_> {
             reasons.join("; ")
         );
         let message = format!("link `{}` → `{}`: {message}", name(from), name(to));
-        self.errors.push(LinkError::with_help(message, help));
+        let path = links.first().map(|planned| link_path(planned.link.link));
+        let mistake = Mistake::new(path.unwrap_or_default(), message);
+        self.mistakes.push(mistake.with_help(help));
     }
 
     fn component(&self, component: usize) -> Component<'_> {

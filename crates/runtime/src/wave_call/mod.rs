@@ -2,17 +2,18 @@
 //!
 //! Arguments and results are dynamic values; links between components do not use this module.
 
+mod arguments;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
-use wasmtime::component::wasm_wave::parser::ParserError;
-use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
 use wasmtime::component::{Component, ComponentExportIndex, Type, Val};
 use weft_control::{CallReply, CallTimes, ErrorCode};
 use weft_lattice_config::{InterfaceName, InterfaceRef};
 use weft_node::runtime;
 
+use self::arguments::Parameter;
 use crate::endpoint::{Endpoint, Exports, Failure};
 
 /// The longest expression that is parsed.
@@ -42,6 +43,13 @@ pub(crate) enum CallError {
         /// The exported functions, for the message.
         exports: String,
     },
+    /// Several interfaces of the component have the function.
+    #[error("function `{function}` is exported by several interfaces: {interfaces}")]
+    Ambiguous {
+        function: String,
+        /// The interfaces, for the message.
+        interfaces: String,
+    },
     /// The arguments do not match the types of the function.
     #[error("the arguments do not fit `{function}`: {problem}")]
     Arguments {
@@ -64,9 +72,10 @@ impl CallError {
     /// Converts the error for the caller: adds a code and the next step.
     pub(crate) fn for_caller(self, endpoint: &Endpoint) -> runtime::CallError {
         let code = match &self {
-            Self::Expression { .. } | Self::Arguments { .. } | Self::NoText { .. } => {
-                ErrorCode::BadRequest
-            }
+            Self::Expression { .. }
+            | Self::Ambiguous { .. }
+            | Self::Arguments { .. }
+            | Self::NoText { .. } => ErrorCode::BadRequest,
             Self::NoFunction { .. } => ErrorCode::NotFound,
             Self::Failed(failure) => match failure {
                 Failure::Full { .. } | Failure::PoolFull => ErrorCode::Busy,
@@ -87,8 +96,11 @@ impl CallError {
                     "run `weft inspect {target}` to list the functions and their types"
                 ))
             }
+            Self::Ambiguous { function, .. } => {
+                Some(format!("write the interface before it, as in `ns:pkg/iface.{function}(…)`"))
+            }
             Self::Expression { .. } => Some(
-                "write `ns:pkg/iface.func(arguments)`, arguments in WAVE: `\"text\", 3, {a: 1}`"
+                "write `func(arguments)` or `ns:pkg/iface.func(arguments)`, arguments in WAVE: `\"text\", 3, {a: 1}`"
                     .to_owned(),
             ),
             Self::NoText { .. } | Self::Failed(_) => None,
@@ -101,7 +113,8 @@ impl CallError {
     }
 }
 
-/// A parsed expression: `ns:pkg/iface[@version].func(args)` or `func(args)`.
+/// A parsed expression: `ns:pkg/iface[@version].func(args)`, or `func(args)` for a function of the
+/// component itself or of one of its interfaces.
 #[derive(Debug, PartialEq, Eq)]
 struct Expression<'a> {
     interface: Option<InterfaceRef>,
@@ -230,41 +243,79 @@ fn find(
     component: &Component,
     expression: &Expression<'_>,
 ) -> Result<Target, CallError> {
-    let engine = component.engine();
-    let component_type = component.component_type();
-    let mut parent = None;
-    let mut signature = None;
-    for (name, item) in component_type.exports(engine) {
-        match (&expression.interface, item.ty) {
-            (Some(requested), ComponentItem::ComponentInstance(instance)) => {
-                let matches = name
-                    .parse::<InterfaceName>()
-                    .is_ok_and(|name| requested.matches(&name));
-                if matches && let Some(export) = instance.get_export(engine, expression.function) {
-                    parent = component.get_export_index(None, name);
-                    signature = function_type(export.ty);
-                }
-            }
-            (None, item @ ComponentItem::ComponentFunc(_)) if name == expression.function => {
-                signature = function_type(item);
-            }
-            _ => {}
+    let candidates = candidates(component, expression);
+    let (parent, signature) = match &candidates[..] {
+        [] => return Err(no_function(endpoint, component, expression)),
+        [(parent, signature)] => (parent.as_deref(), signature),
+        several => {
+            let several = several.iter().filter_map(|(parent, _)| parent.as_deref());
+            return Err(CallError::Ambiguous {
+                function: expression.function.to_owned(),
+                interfaces: quoted(several),
+            });
         }
-    }
-    let index = component.get_export_index(parent.as_ref(), expression.function);
-    let (Some(signature), Some(index)) = (signature, index) else {
+    };
+    let parent = parent.and_then(|name| component.get_export_index(None, name));
+    let Some(index) = component.get_export_index(parent.as_ref(), expression.function) else {
         return Err(no_function(endpoint, component, expression));
     };
-    let types: Vec<Type> = signature.params().map(|(_, ty)| ty).collect();
-    for ty in types.iter().cloned().chain(signature.results()) {
+    let parameters = signature.params().map(|(name, ty)| Parameter {
+        name: name.to_owned(),
+        ty,
+    });
+    let parameters: Vec<_> = parameters.collect();
+    let types = parameters.iter().map(|parameter| parameter.ty.clone());
+    for ty in types.chain(signature.results()) {
         check_text_form(expression.function, &ty, 0)?;
     }
-    let arguments = parse_arguments(expression, &types)?;
+    let arguments = arguments::parse(expression.arguments, &parameters);
+    let arguments = arguments.map_err(|problem| CallError::Arguments {
+        function: expression.function.to_owned(),
+        problem,
+    })?;
     Ok(Target {
         index,
         arguments,
         results: signature.results().len(),
     })
+}
+
+/// The exported functions that an expression may mean, each with the name of its interface. Without
+/// an interface, a function of the component itself comes before those of interfaces.
+fn candidates(
+    component: &Component,
+    expression: &Expression<'_>,
+) -> Vec<(Option<String>, ComponentFunc)> {
+    let engine = component.engine();
+    let component_type = component.component_type();
+    let mut candidates = Vec::new();
+    for (name, item) in component_type.exports(engine) {
+        match (&expression.interface, item.ty) {
+            (None, item @ ComponentItem::ComponentFunc(_)) if name == expression.function => {
+                return function_type(item)
+                    .map(|function| (None, function))
+                    .into_iter()
+                    .collect();
+            }
+            (requested, ComponentItem::ComponentInstance(instance)) => {
+                let matches = requested.as_ref().is_none_or(|requested| {
+                    let name = name.parse::<InterfaceName>();
+                    name.is_ok_and(|name| requested.matches(&name))
+                });
+                let export = instance.get_export(engine, expression.function);
+                if matches && let Some(function) = export.and_then(|it| function_type(it.ty)) {
+                    candidates.push((Some(name.to_owned()), function));
+                }
+            }
+            _ => {}
+        }
+    }
+    candidates
+}
+
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let quoted = names.map(|name| format!("`{name}`"));
+    quoted.collect::<Vec<_>>().join(", ")
 }
 
 fn function_type(item: ComponentItem) -> Option<ComponentFunc> {
@@ -306,39 +357,6 @@ fn no_function(
         } else {
             exports.join(", ")
         },
-    }
-}
-
-fn parse_arguments(expression: &Expression<'_>, types: &[Type]) -> Result<Vec<Val>, CallError> {
-    let invalid = |problem: String| CallError::Arguments {
-        function: expression.function.to_owned(),
-        problem,
-    };
-    // The name of the function may be a keyword of WAVE, so the parser gets a fixed one.
-    let text = format!("call{}", expression.arguments);
-    let reject = |error: &ParserError| invalid(describe(&text, error, types.len()));
-    let parsed = UntypedFuncCall::parse(&text).map_err(|error| reject(&error))?;
-    parsed.to_wasm_params(types).map_err(|error| reject(&error))
-}
-
-/// Describes an error with the piece of the text that it is about. The offset would be of no use:
-/// it counts in a text that the user did not write.
-fn describe(text: &str, error: &ParserError, parameters: usize) -> String {
-    let expected = count(parameters, "argument");
-    match text.get(error.span()).filter(|piece| !piece.is_empty()) {
-        Some(piece) => format!(
-            "{} at `{piece}`; the function takes {expected}",
-            error.kind()
-        ),
-        None => format!("{}; the function takes {expected}", error.kind()),
-    }
-}
-
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
     }
 }
 
@@ -394,7 +412,7 @@ impl<'a> Expression<'a> {
         let text = text.trim();
         let open = text
             .find('(')
-            .ok_or_else(|| invalid("expected `ns:pkg/iface.func(arguments)`, found no `(`"))?;
+            .ok_or_else(|| invalid("expected `func(arguments)`, found no `(`"))?;
         let (path, arguments) = text.split_at(open);
         if !arguments.ends_with(')') {
             return Err(invalid("expected `)` at the end"));
