@@ -213,6 +213,7 @@ fn is_unknown(body: &ErrorBody) -> bool {
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
+    use weft_lattice_config::Mistakes;
 
     use super::*;
 
@@ -231,6 +232,7 @@ mod tests {
             message: message.to_owned(),
             causes: Vec::new(),
             help: None,
+            mistakes: Mistakes::default(),
         };
         let status = StatusCode::BAD_REQUEST;
         SilentHost {

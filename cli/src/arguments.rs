@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    call::Call, completions::Completions, deploy::Deploy, drain::Drain, drill::Drill,
+    call::Call, check::Check, completions::Completions, deploy::Deploy, drain::Drain, drill::Drill,
     events::Events, get::Get, hang::HangParent, inspect::Inspect, label::LabelCommand, link::Link,
     logs::Logs, status::Status, undeploy::Undeploy, up::Up,
 };
@@ -19,6 +19,7 @@ Exit codes:
   3  no host reachable, or token rejected
   4  the called component trapped or exceeded its deadline
   5  another process has the identity of the host (`weft up`)
+  130  interrupted by Ctrl-C
 
 A first app:
   weft up                                 start a host on this machine
@@ -44,6 +45,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Up(Up),
     Deploy(Deploy),
+    Check(Check),
     Undeploy(Undeploy),
     Get(Get),
     Status(Status),

@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Guest,
     /// Another process has the identity of the host.
     Identity,
+    /// The user interrupted the command.
+    Interrupted,
 }
 
 /// The failure of a command: one kind, and a message for each error.
@@ -62,6 +64,8 @@ impl Kind {
             Kind::Host => 3,
             Kind::Guest => 4,
             Kind::Identity => 5,
+            // The code of a process that SIGINT ended, in shells.
+            Kind::Interrupted => 130,
         }
     }
 }
@@ -92,6 +96,13 @@ impl Failure {
     /// Creates a failure with a message for each of several errors.
     pub(crate) fn all(kind: Kind, messages: Vec<Message>) -> Failure {
         Failure { kind, messages }
+    }
+
+    /// One failure with the messages of several, and the kind of the first; `None` without one.
+    pub(crate) fn merge(failures: Vec<Failure>) -> Option<Failure> {
+        let kind = failures.first()?.kind;
+        let messages = failures.into_iter().flat_map(|failure| failure.messages);
+        Some(Failure::all(kind, messages.collect()))
     }
 
     /// Creates a failure from an error and its sources.
@@ -174,6 +185,8 @@ fn from_host(body: ErrorBody) -> Failure {
         message,
         causes,
         help,
+        // Commands that have the manifest show them in place of the causes.
+        mistakes: _,
     } = body;
     let failure = Failure::all(
         code.into(),
@@ -242,6 +255,8 @@ pub(crate) fn chain(error: &dyn Error) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use weft_lattice_config::Mistakes;
+
     use super::*;
 
     fn refusal(code: ErrorCode, help: Option<&str>) -> Failure {
@@ -250,6 +265,7 @@ mod tests {
             message: "no app `shp` is deployed".to_owned(),
             causes: vec!["it was never there".to_owned()],
             help: help.map(str::to_owned),
+            mistakes: Mistakes::default(),
         })
     }
 

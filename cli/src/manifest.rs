@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use weft_lattice_config::{App, Digest, Source};
+use weft_lattice_config::{App, Digest, Mistake, Mistakes, Source};
 
 use crate::artifact::{Artifact, ArtifactError, read_at_most};
 use crate::did_you_mean::suggest;
@@ -24,10 +24,14 @@ const STDIN: &str = "-";
 pub(crate) struct Manifest {
     /// The name of the file, as given.
     pub(crate) file: String,
-    /// The app, in which every source is a digest.
+    /// The content of the file.
+    text: String,
+    /// The app, in which every source is a digest, except those of unusable files.
     pub(crate) app: App,
     /// The content of its component files.
     pub(crate) artifacts: BTreeMap<Digest, Upload>,
+    /// The component files that cannot be read, or are no components.
+    pub(crate) unusable: Mistakes,
 }
 
 /// An artifact that the host may not have yet.
@@ -43,6 +47,18 @@ pub(crate) struct Upload {
 /// # Errors
 /// A file cannot be read, is not a valid manifest, or names a file that is not a component.
 pub(crate) fn read_all(files: &[PathBuf]) -> Result<Vec<Manifest>, Failure> {
+    let (manifests, mut mistakes) = read_each(files);
+    let unusable = manifests.iter().filter(|it| !it.unusable.is_empty());
+    mistakes.extend(unusable.map(|it| it.located(it.unusable.clone())));
+    if mistakes.is_empty() {
+        Ok(manifests)
+    } else {
+        Err(Failure::all(Kind::Input, mistakes))
+    }
+}
+
+/// Reads manifests. Returns those whose text is valid, and the errors of the others.
+pub(crate) fn read_each(files: &[PathBuf]) -> (Vec<Manifest>, Vec<Message>) {
     let mut manifests = Vec::new();
     let mut mistakes = Vec::new();
     for file in files {
@@ -51,10 +67,14 @@ pub(crate) fn read_all(files: &[PathBuf]) -> Result<Vec<Manifest>, Failure> {
             Err(messages) => mistakes.extend(messages),
         }
     }
-    if mistakes.is_empty() {
-        Ok(manifests)
-    } else {
-        Err(Failure::all(Kind::Input, mistakes))
+    (manifests, mistakes)
+}
+
+impl Manifest {
+    /// The message for mistakes that were found beyond the text, each with its line.
+    pub(crate) fn located(&self, mistakes: Mistakes) -> Message {
+        let located = mistakes.locate(&self.file, &self.text);
+        Message::Formatted(located.to_string())
     }
 }
 
@@ -71,11 +91,13 @@ fn read(file: &Path) -> Result<Manifest, Vec<Message>> {
         .parent()
         .filter(|_| !is_stdin(file))
         .unwrap_or(Path::new(""));
-    let artifacts = resolve(&mut app, directory, &name)?;
+    let (artifacts, unusable) = resolve(&mut app, directory);
     Ok(Manifest {
         file: name,
+        text,
         app,
         artifacts,
+        unusable,
     })
 }
 
@@ -157,16 +179,13 @@ fn similar_file(file: &Path) -> Option<PathBuf> {
 
 // === the components ===
 
-/// Replaces every file by the digest of its bytes.
-fn resolve(
-    app: &mut App,
-    directory: &Path,
-    manifest: &str,
-) -> Result<BTreeMap<Digest, Upload>, Vec<Message>> {
+/// Replaces every file by the digest of its bytes. Returns the artifacts, and the components whose
+/// files cannot be used.
+fn resolve(app: &mut App, directory: &Path) -> (BTreeMap<Digest, Upload>, Mistakes) {
     let mut digests: BTreeMap<PathBuf, Digest> = BTreeMap::new();
     let mut uploads = BTreeMap::new();
-    let mut mistakes = Vec::new();
-    for component in &mut app.spec.components {
+    let mut mistakes = Mistakes::default();
+    for (index, component) in app.spec.components.iter_mut().enumerate() {
         let Source::File(file) = &component.source else {
             continue;
         };
@@ -191,32 +210,21 @@ fn resolve(
                 digests.insert(path, digest.clone());
                 component.source = Source::Digest(digest);
             }
-            Err(error) => mistakes.push(unusable(component.name.as_str(), manifest, &error)),
+            Err(error) => mistakes.push(unusable(index, &error)),
         }
     }
-    if mistakes.is_empty() {
-        Ok(uploads)
-    } else {
-        Err(mistakes)
-    }
+    (uploads, mistakes)
 }
 
-fn unusable(component: &str, manifest: &str, error: &ArtifactError) -> Message {
-    let help = match error {
-        ArtifactError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            Some(format!(
-                "build the component, or correct `source.file` in `{manifest}`; the path is relative to \
-                 the manifest"
-            ))
-        }
-        // The cause names what the file contains instead, and the next step.
-        ArtifactError::Read { .. } | ArtifactError::Describe { .. } => None,
-    };
-    let message = format!("component `{component}` of `{manifest}` cannot be deployed");
-    Plain {
-        message,
-        causes: chain(error),
-        help,
+fn unusable(component: usize, error: &ArtifactError) -> Mistake {
+    let path = format!("spec.components[{component}].source.file");
+    let mistake = Mistake::new(path, chain(error).join(": "));
+    match error {
+        ArtifactError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => mistake
+            .with_help(
+                "build the component, or correct the path, which is relative to the manifest",
+            ),
+        // The message names what the file contains instead, and the next step.
+        ArtifactError::Read { .. } | ArtifactError::Describe { .. } => mistake,
     }
-    .into()
 }

@@ -73,6 +73,13 @@ pub(crate) fn note(text: &str) {
     stderr_line(&printable(text));
 }
 
+/// Prints a note about the progress of a command, if a person watches it.
+pub(crate) fn progress(text: &str) {
+    if is_watched() {
+        note(text);
+    }
+}
+
 /// Prints the failure of a command on standard error.
 pub(crate) fn failure(failure: &Failure) {
     stderr_line(&failure_text(failure, colour_on_stderr()));

@@ -6,8 +6,11 @@
 mod capacity;
 mod config;
 mod host;
+mod manifest_check;
 
 pub use config::HostConfig;
 pub use host::{DrainLimits, DrainOutcome, Host, StartError};
+pub use manifest_check::{CheckStartError, ManifestCheck};
+pub use weft_node::controller::DeployError;
 pub use weft_node::{FaultError, Faults, LabelsError, MeshConfig, MeshError};
 pub use weft_telemetry::logs;

@@ -89,7 +89,11 @@ impl Call {
                 let failure = connection::explain(&client, &target, error).await;
                 Err(match failure.kind() {
                     Kind::Input => failure.or_help(ACCEPTED_FORM),
-                    Kind::Failed | Kind::Host | Kind::Guest | Kind::Identity => failure,
+                    Kind::Failed
+                    | Kind::Host
+                    | Kind::Guest
+                    | Kind::Identity
+                    | Kind::Interrupted => failure,
                 })
             }
         }

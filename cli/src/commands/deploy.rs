@@ -1,26 +1,35 @@
 //! `weft deploy`: uploads artifacts and deploys apps.
 
+use std::cell::Cell;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use weft_control::operating::ComponentStatus;
 use weft_control::rows::{HostRow, PlacementRow};
-use weft_control::{Client, ClientError, DeployReport, DeployRequest, StatusReport};
-use weft_lattice_config::AppName;
+use weft_control::{Client, ClientError, DeployReport, DeployRequest, ErrorCode, StatusReport};
+use weft_lattice_config::{AppName, Mistakes};
 
 use crate::commands::{plan, status};
 use crate::connection;
 use crate::consent::{self, ConsentOption};
 use crate::environment::HostOptions;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, Plain};
 use crate::get_columns::size;
 use crate::manifest::{self, Manifest};
 use crate::output::{self, Format, Report};
+use crate::signals::Signals;
 use crate::urls::ServedRoute;
 use crate::wait::{self, WaitTimeout};
+
+/// The time until the first note about a reply that takes longer than a moment.
+const PROGRESS_FIRST: Duration = Duration::from_secs(1);
+
+/// The time between such notes.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(10);
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -92,10 +101,19 @@ pub(crate) enum Consent {
 
 /// An artifact that the host did not have.
 #[derive(Debug, Serialize)]
-struct Uploaded {
+pub(crate) struct Uploaded {
     component: String,
     digest: String,
     bytes: usize,
+}
+
+/// The state of a deploy that the user may interrupt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The host has the deploy.
+    Deploying,
+    /// All manifests are deployed.
+    Waiting,
 }
 
 /// The choices of the user for a deploy.
@@ -130,11 +148,22 @@ impl Deploy {
                 false => Consent::Given,
             },
         };
-        let deployment = deploy(&client, manifests, self.output, choices).await?;
-        if self.wait || (self.waits_by_default() && deployment.is_placed()) {
-            wait_until_ready(&client, &deployment, self.timeout.get()).await?;
+        let checked = check(&client, manifests, choices).await?;
+        // From here on the host goes on with what it was sent.
+        let mut signals = Signals::listen()?;
+        let phase = Cell::new(Phase::Deploying);
+        let deploying = async {
+            let deployment = checked.deploy(&client, self.output).await?;
+            phase.set(Phase::Waiting);
+            if self.wait || (self.waits_by_default() && deployment.is_placed()) {
+                wait_until_ready(&client, &deployment, self.timeout.get()).await?;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            done = deploying => done,
+            _ = signals.next() => Err(phase.get().interrupted()),
         }
-        Ok(())
     }
 
     fn waits_by_default(&self) -> bool {
@@ -238,48 +267,159 @@ pub(crate) async fn deploy(
     format: Format,
     choices: Choices,
 ) -> Result<Deployment, Failure> {
+    let checked = check(client, manifests, choices).await?;
+    checked.deploy(client, format).await
+}
+
+/// Manifests that the host has checked, with their artifacts uploaded.
+struct Checked {
+    manifests: Vec<(Manifest, Vec<Uploaded>)>,
+    /// The components that no host may run.
+    unplaced: Vec<PlacementRow>,
+    http: Option<String>,
+    force: bool,
+}
+
+/// Uploads the artifacts, has the host check all manifests, and asks for consent.
+///
+/// # Errors
+/// The mistakes in all manifests, or the user does not consent.
+async fn check(
+    client: &Client,
+    manifests: Vec<Manifest>,
+    choices: Choices,
+) -> Result<Checked, Failure> {
     // First, because the reply to a wrong token has a body here, but not for an artifact.
     let http = http_address(client).await?;
-    let mut unplaced = unplaced(client, &manifests).await;
+    let manifests = upload(client, manifests).await?;
+    let unplaced = unplaced(client, &manifests).await?;
     match choices.consent {
         Consent::Ask => consent::ask(&unplaced, "nothing was deployed").await?,
         Consent::Given => consent::warn(&unplaced),
     }
-    let mut deployment = Deployment::default();
-    for manifest in manifests {
-        let file = manifest.file.clone();
-        match deploy_one(client, manifest, choices.force, http.as_deref()).await {
-            Ok(mut deployed) => {
-                let is_of_it = |row: &mut PlacementRow| row.app == deployed.app.as_str();
-                deployed.unplaced = unplaced.extract_if(.., is_of_it).collect();
-                deployment.0.push(deployed);
+    Ok(Checked {
+        manifests,
+        unplaced,
+        http,
+        force: choices.force,
+    })
+}
+
+/// Uploads the artifacts that the host does not have.
+///
+/// # Errors
+/// An upload fails.
+pub(crate) async fn upload(
+    client: &Client,
+    manifests: Vec<Manifest>,
+) -> Result<Vec<(Manifest, Vec<Uploaded>)>, Failure> {
+    let mut all = Vec::new();
+    for mut manifest in manifests {
+        let mut uploaded = Vec::new();
+        for (digest, upload) in std::mem::take(&mut manifest.artifacts) {
+            if client.has_artifact(&digest).await? {
+                continue;
             }
-            Err(error) => {
-                if !deployment.0.is_empty() {
-                    output::report(&deployment, format)?;
-                }
-                return Err(rejected(&file, error));
-            }
+            let bytes = upload.bytes.len();
+            output::progress(&format!(
+                "uploading {}, {}",
+                upload.component,
+                bytes_text(bytes)
+            ));
+            client.put_artifact(&digest, upload.bytes).await?;
+            uploaded.push(Uploaded {
+                component: upload.component,
+                digest: digest.into(),
+                bytes,
+            });
         }
+        all.push((manifest, uploaded));
     }
-    output::report(&deployment, format)?;
-    Ok(deployment)
+    Ok(all)
 }
 
 /// The components that no host may run, if the manifests were deployed. Empty while placement is
 /// paused, because the host does not know all hosts then.
-async fn unplaced(client: &Client, manifests: &[Manifest]) -> Vec<PlacementRow> {
+///
+/// # Errors
+/// The mistakes in all manifests.
+async fn unplaced(
+    client: &Client,
+    manifests: &[(Manifest, Vec<Uploaded>)],
+) -> Result<Vec<PlacementRow>, Failure> {
     let mut unplaced = Vec::new();
-    for manifest in manifests {
-        // The deploy reports the reason of a refusal.
-        if let Ok(report) = client.plan(&manifest.app).await
-            && report.held.is_none()
-        {
-            let rows = report.placements.into_iter();
-            unplaced.extend(rows.filter(|row| row.placed == 0 && row.wanted > 0));
+    let mut rejections = Vec::new();
+    for (index, (manifest, _)) in manifests.iter().enumerate() {
+        match client.plan(&manifest.app).await {
+            Ok(report) if report.held.is_none() => {
+                let rows = report.placements.into_iter();
+                unplaced.extend(rows.filter(|row| row.placed == 0 && row.wanted > 0));
+            }
+            Ok(_) => {}
+            Err(error) if is_decisive(&error, index) => {
+                rejections.push(rejected(manifest, error));
+            }
+            // The deploy reports the reason of a refusal.
+            Err(_) => {}
         }
     }
-    unplaced
+    Failure::merge(rejections).map_or(Ok(unplaced), Err)
+}
+
+/// True for mistakes in the manifest. A manifest before it may still give up a route that this one
+/// takes.
+fn is_decisive(error: &ClientError, index: usize) -> bool {
+    let ClientError::Refused { body, .. } = error else {
+        return false;
+    };
+    !body.mistakes.is_empty() && (index == 0 || body.code != ErrorCode::Conflict)
+}
+
+impl Checked {
+    /// Deploys the manifests in order, and prints and returns the results; those before a rejected
+    /// manifest are printed too.
+    ///
+    /// # Errors
+    /// The host rejects one.
+    async fn deploy(self, client: &Client, format: Format) -> Result<Deployment, Failure> {
+        let Self {
+            manifests,
+            mut unplaced,
+            http,
+            force,
+        } = self;
+        let mut deployment = Deployment::default();
+        for (manifest, uploaded) in manifests {
+            match deploy_one(client, &manifest, uploaded, force, http.as_deref()).await {
+                Ok(mut deployed) => {
+                    let is_of_it = |row: &mut PlacementRow| row.app == deployed.app.as_str();
+                    deployed.unplaced = unplaced.extract_if(.., is_of_it).collect();
+                    deployment.0.push(deployed);
+                }
+                Err(error) => {
+                    if !deployment.0.is_empty() {
+                        output::report(&deployment, format)?;
+                    }
+                    return Err(rejected(&manifest, error));
+                }
+            }
+        }
+        output::report(&deployment, format)?;
+        Ok(deployment)
+    }
+}
+
+impl Phase {
+    /// The failure of a command that is interrupted in this phase.
+    fn interrupted(self) -> Failure {
+        let message = match self {
+            Phase::Deploying => "interrupted: the host goes on with the deploy that it was sent",
+            Phase::Waiting => {
+                "interrupted: the apps are deployed, and get ready without this command"
+            }
+        };
+        Failure::new(Kind::Interrupted, message).or_help("`weft status APP` has the progress")
+    }
 }
 
 /// Deploys the manifests in order without printing.
@@ -290,46 +430,35 @@ pub(crate) async fn deploy_quietly(
     client: &Client,
     manifests: Vec<Manifest>,
 ) -> Result<(), Failure> {
-    for manifest in manifests {
-        let file = manifest.file.clone();
-        let deployed = deploy_one(client, manifest, false, None).await;
-        deployed.map_err(|error| rejected(&file, error))?;
+    for (manifest, uploaded) in upload(client, manifests).await? {
+        let deployed = deploy_one(client, &manifest, uploaded, false, None).await;
+        deployed.map_err(|error| rejected(&manifest, error))?;
     }
     Ok(())
 }
 
 async fn deploy_one(
     client: &Client,
-    manifest: Manifest,
+    manifest: &Manifest,
+    uploaded: Vec<Uploaded>,
     force: bool,
     http: Option<&str>,
 ) -> Result<Deployed, ClientError> {
-    let mut uploaded = Vec::new();
-    for (digest, upload) in manifest.artifacts {
-        if client.has_artifact(&digest).await? {
-            continue;
-        }
-        let bytes = upload.bytes.len();
-        client.put_artifact(&digest, upload.bytes).await?;
-        uploaded.push(Uploaded {
-            component: upload.component,
-            digest: digest.into(),
-            bytes,
-        });
-    }
     let request = DeployRequest {
-        app: manifest.app,
+        app: manifest.app.clone(),
         force,
     };
+    let name = request.app.metadata.name.clone();
+    let waiting = || format!("{name}: waiting for the host, which checks the components");
     let DeployReport {
         revision,
         changes,
         routes,
         ..
-    } = client.deploy(&request).await?;
+    } = with_progress(client.deploy(&request), waiting).await?;
     Ok(Deployed {
-        file: manifest.file,
-        app: request.app.metadata.name,
+        file: manifest.file.clone(),
+        app: name,
         revision,
         changes,
         uploaded,
@@ -338,20 +467,50 @@ async fn deploy_one(
     })
 }
 
+/// Waits for a reply, and notes for people why it takes longer than a moment.
+async fn with_progress<T>(reply: impl Future<Output = T>, waiting: impl Fn() -> String) -> T {
+    let mut reply = pin!(reply);
+    let started = Instant::now();
+    let mut next = started + PROGRESS_FIRST;
+    loop {
+        match timeout_at(next, &mut reply).await {
+            Ok(reply) => return reply,
+            Err(_) => {
+                output::progress(&format!(
+                    "{} ({} s)",
+                    waiting(),
+                    started.elapsed().as_secs()
+                ));
+                next += PROGRESS_PERIOD;
+            }
+        }
+    }
+}
+
 /// The HTTP address of the host.
 async fn http_address(client: &Client) -> Result<Option<String>, ClientError> {
     let hosts: Vec<HostRow> = client.rows("hosts").await?;
     Ok(hosts.into_iter().find_map(|host| host.http))
 }
 
-/// Adds the name of the manifest to the error of a host.
-pub(crate) fn rejected(file: &str, error: ClientError) -> Failure {
+/// Adds the name of the manifest to the error of a host, and the lines of its mistakes.
+pub(crate) fn rejected(manifest: &Manifest, error: ClientError) -> Failure {
+    let file = &manifest.file;
+    let mistakes = match &error {
+        ClientError::Refused { body, .. } => body.mistakes.clone(),
+        _ => Mistakes::default(),
+    };
     let failure = Failure::from(error);
+    if !mistakes.is_empty() {
+        let heading = Plain::new(format!("manifest `{file}` was rejected by the host"));
+        let messages = vec![heading.into(), manifest.located(mistakes)];
+        return Failure::all(failure.kind(), messages);
+    }
     match failure.kind() {
         Kind::Failed | Kind::Input | Kind::Guest => {
             failure.within(format!("manifest `{file}` was rejected by the host"))
         }
-        Kind::Host | Kind::Identity => failure,
+        Kind::Host | Kind::Identity | Kind::Interrupted => failure,
     }
 }
 
@@ -363,6 +522,10 @@ impl Report for Deployment {
             .collect::<Vec<_>>()
             .join("\n")
     }
+}
+
+fn bytes_text(bytes: usize) -> String {
+    size(u64::try_from(bytes).unwrap_or(u64::MAX))
 }
 
 impl Deployed {
@@ -385,12 +548,7 @@ impl Deployed {
         lines.extend(uploaded.iter().map(
             |Uploaded {
                  component, bytes, ..
-             }| {
-                format!(
-                    "  uploaded {component}, {}",
-                    size(u64::try_from(*bytes).unwrap_or(u64::MAX))
-                )
-            },
+             }| { format!("  uploaded {component}, {}", bytes_text(*bytes)) },
         ));
         lines.extend(routes.iter().map(|route| format!("  {}", route.line())));
         lines.join("\n")

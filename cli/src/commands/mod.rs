@@ -1,6 +1,7 @@
 //! The commands, one file each, and the async runtimes that run them.
 
 pub(crate) mod call;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod drain;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Completions(completions) => completions.run(),
         Command::HangParent(hang) => client_runtime()?.block_on(hang.run()),
         Command::Deploy(deploy) => client_runtime()?.block_on(deploy.run()),
+        Command::Check(check) => client_runtime()?.block_on(check.run()),
         Command::Undeploy(undeploy) => client_runtime()?.block_on(undeploy.run()),
         Command::Get(get) => client_runtime()?.block_on(get.run()),
         Command::Call(call) => client_runtime()?.block_on(call.run()),

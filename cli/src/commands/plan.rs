@@ -5,7 +5,7 @@ use weft_control::operating::{ChangeKind, HostChange};
 use weft_control::rows::PlacementRow;
 use weft_control::{Client, PlanReport};
 
-use crate::commands::deploy::rejected;
+use crate::commands::deploy::{rejected, upload};
 use crate::failure::Failure;
 use crate::get_columns::pins;
 use crate::manifest::Manifest;
@@ -24,23 +24,29 @@ struct Planned {
 #[serde(transparent)]
 struct Plans(Vec<Planned>);
 
-/// Prints the changes that a deploy of the manifests would make.
+/// Prints the changes that a deploy of the manifests would make. The host checks the components as
+/// for a deploy, so those that it lacks are uploaded.
 ///
 /// # Errors
-/// The host rejects one.
+/// The mistakes in the manifests that the host rejects.
 pub(crate) async fn plan(
     client: &Client,
     manifests: Vec<Manifest>,
     format: Format,
 ) -> Result<(), Failure> {
     let mut plans = Plans::default();
-    for Manifest { file, app, .. } in manifests {
-        let report = client.plan(&app).await;
-        let report = report.map_err(|error| rejected(&file, error))?;
-        plans.0.push(Planned { file, report });
+    let mut rejections = Vec::new();
+    for (manifest, _) in upload(client, manifests).await? {
+        match client.plan(&manifest.app).await {
+            Ok(report) => plans.0.push(Planned {
+                file: manifest.file,
+                report,
+            }),
+            Err(error) => rejections.push(rejected(&manifest, error)),
+        }
     }
     output::report(&plans, format)?;
-    Ok(())
+    Failure::merge(rejections).map_or(Ok(()), Err)
 }
 
 impl Report for Plans {

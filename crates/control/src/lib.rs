@@ -29,7 +29,7 @@
 //! any host that runs the component, unless the query is `here=true`.
 
 use serde::{Deserialize, Serialize};
-use weft_lattice_config::App;
+use weft_lattice_config::{App, Mistakes};
 
 pub mod bus_rpc;
 pub mod client;
@@ -182,6 +182,9 @@ pub struct ErrorBody {
     /// The next step for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// The mistakes in the app of a deploy or a plan, with their places.
+    #[serde(default, skip_serializing_if = "Mistakes::is_empty")]
+    pub mistakes: Mistakes,
 }
 
 impl ErrorBody {
@@ -196,6 +199,7 @@ impl ErrorBody {
                 "the token is in the file `admin.token` of the host's data directory: give `--data-dir`"
                     .to_owned(),
             ),
+            mistakes: Mistakes::default(),
         }
     }
 }

@@ -23,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use weft_control::{CallReply, ErrorCode};
 use weft_ingress::Handler;
-use weft_lattice_config::App;
+use weft_lattice_config::{App, Mistakes};
 use weft_link::{LinkReport, LocalComponents, Protocol};
 use weft_provider::{ConfigProblem, Provider};
 
@@ -61,7 +61,7 @@ pub trait Runtime: Send + Sync {
     /// Checks that all components of an app can be prepared, without compiling them.
     ///
     /// # Errors
-    /// If a component, a link or a route cannot work.
+    /// All components, links and routes that cannot work.
     async fn check(&self, app: &App) -> Result<(), PrepareError>;
 
     /// The most instances at once.
@@ -151,6 +151,8 @@ pub struct RunningComponent {
 pub struct PrepareError {
     /// The kind of error for those who deploy.
     pub kind: PrepareErrorKind,
+    /// The places of the mistakes in the app, as far as they are known.
+    pub mistakes: Mistakes,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -183,8 +185,17 @@ pub struct CallError {
 impl PrepareError {
     /// An error of a runtime.
     pub fn new(kind: PrepareErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let source = source.into();
-        Self { kind, source }
+        Self {
+            kind,
+            mistakes: Mistakes::default(),
+            source: source.into(),
+        }
+    }
+
+    /// The same error, with the places of its mistakes.
+    #[must_use]
+    pub fn with_mistakes(self, mistakes: Mistakes) -> Self {
+        Self { mistakes, ..self }
     }
 }
 

@@ -28,7 +28,7 @@ use weft_state::store::{Deployed, Record, Store};
 use weft_telemetry::events::Events;
 
 use crate::HostLabels;
-use crate::controller::{self, Controller, Snapshot};
+use crate::controller::{self, Controller, DeployError, Snapshot};
 use crate::fake_runtime::{FakeApp, FakeCallServer, FakeRuntime, REVISION_ANNOTATION};
 use crate::host_tasks::HostTasks;
 use crate::membership_task::MembershipSnapshot;
@@ -456,4 +456,12 @@ pub(super) async fn answer_requests(
             peer.bus.publish(&reply, None, answer).await.unwrap();
         }
     });
+}
+
+/// The only reason for which a deploy was rejected.
+pub(crate) fn reason(error: &DeployError) -> &DeployError {
+    match error {
+        DeployError::Rejected(rejection) => rejection.only().unwrap(),
+        other => panic!("{other:?}"),
+    }
 }

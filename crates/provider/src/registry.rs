@@ -12,9 +12,9 @@ pub struct Registry {
     factories: BTreeMap<&'static str, Arc<dyn Factory>>,
 }
 
-/// A manifest has a kind of provider that this host does not support.
+/// A manifest has a type of provider that this host does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown provider kind `{kind}`, expected one of {}", quoted(known))]
+#[error("unknown provider type `{kind}`, expected one of {}", quoted(known))]
 pub struct UnknownKind {
     /// The kind in the manifest.
     pub kind: String,

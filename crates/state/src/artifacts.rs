@@ -25,7 +25,10 @@ pub struct Artifacts {
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     /// Nothing is stored under the digest.
-    #[error("artifact `{digest}` is not stored on this host; upload it first")]
+    #[error(
+        "artifact `{digest}` is not stored on this host; deploy a manifest with the `source.file` of \
+         the component, which uploads it"
+    )]
     Missing {
         /// The requested digest.
         digest: Digest,

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use weft_control::bus_rpc::{self, BusRpcError};
 use weft_control::{ErrorBody, ErrorCode, FindHostError};
+use weft_lattice_config::Mistakes;
 use weft_state::artifacts::ArtifactError;
 
 use super::router::{Body, full};
@@ -94,6 +95,7 @@ impl ApiError {
             message: message.into(),
             causes: Vec::new(),
             help: None,
+            mistakes: Mistakes::default(),
         })
     }
 
@@ -106,6 +108,7 @@ impl ApiError {
             message: error.to_string(),
             causes,
             help: None,
+            mistakes: Mistakes::default(),
         })
     }
 
@@ -164,24 +167,43 @@ fn status(code: ErrorCode) -> StatusCode {
 
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
-        let code = match &error {
-            DeployError::Prepare(error) => match error.kind {
-                PrepareErrorKind::Malformed => ErrorCode::BadRequest,
-                PrepareErrorKind::Missing => ErrorCode::NotFound,
-                PrepareErrorKind::Refused => ErrorCode::Refused,
-                PrepareErrorKind::Internal => ErrorCode::Internal,
-            },
-            DeployError::RouteTaken { .. } => ErrorCode::Conflict,
-            DeployError::Lattice(ChangeError::Conflict { .. }) => ErrorCode::Conflict,
-            DeployError::Lattice(ChangeError::Missing { .. }) => ErrorCode::NotFound,
-            DeployError::Lattice(ChangeError::Store(_) | ChangeError::Object(_))
-            | DeployError::Stopping => ErrorCode::Busy,
-            DeployError::Lattice(_) | DeployError::Internal => ErrorCode::Internal,
-            DeployError::ProviderType { .. }
-            | DeployError::Provider(_)
-            | DeployError::ProviderLink(_) => ErrorCode::Refused,
-        };
-        Self::of(code, &error)
+        let mut refusal = Self::of(deploy_code(&error), &error);
+        if let DeployError::Rejected(rejection) = &error {
+            refusal.0.mistakes = rejection.mistakes();
+            if rejection.only().is_none() {
+                refusal.0.message = format!("the app has {} mistakes", refusal.0.mistakes.0.len());
+            }
+        }
+        refusal
+    }
+}
+
+/// The code of an error; that of a rejection for several reasons is theirs if they have the same.
+fn deploy_code(error: &DeployError) -> ErrorCode {
+    match error {
+        DeployError::Rejected(rejection) => {
+            let mut codes = rejection.errors().map(deploy_code);
+            let first = codes.next().unwrap_or(ErrorCode::Refused);
+            match codes.all(|code| code == first) {
+                true => first,
+                false => ErrorCode::Refused,
+            }
+        }
+        DeployError::Prepare(error) => match error.kind {
+            PrepareErrorKind::Malformed => ErrorCode::BadRequest,
+            PrepareErrorKind::Missing => ErrorCode::NotFound,
+            PrepareErrorKind::Refused => ErrorCode::Refused,
+            PrepareErrorKind::Internal => ErrorCode::Internal,
+        },
+        DeployError::RouteTaken { .. } => ErrorCode::Conflict,
+        DeployError::Lattice(ChangeError::Conflict { .. }) => ErrorCode::Conflict,
+        DeployError::Lattice(ChangeError::Missing { .. }) => ErrorCode::NotFound,
+        DeployError::Lattice(ChangeError::Store(_) | ChangeError::Object(_))
+        | DeployError::Stopping => ErrorCode::Busy,
+        DeployError::Lattice(_) | DeployError::Internal => ErrorCode::Internal,
+        DeployError::ProviderType { .. }
+        | DeployError::Provider(_)
+        | DeployError::ProviderLink(_) => ErrorCode::Refused,
     }
 }
 

@@ -48,7 +48,7 @@ impl Api {
     async fn plan(&self, request: Request<Bytes>) -> Answer {
         let DeployRequest { app, .. } = read_json(&request)?;
         let app = checked(&app)?;
-        let changes = self.sources.controller.plan(app.clone()).await?;
+        let changes = self.sources.mesh.plan(app.clone()).await?;
         json(&PlacementReport::of(&self.sources)?.plan(&app, changes))
     }
 

@@ -16,9 +16,9 @@ use weft_link::LocalComponents;
 use weft_state::store::Deployed;
 use weft_telemetry::chain;
 
-use super::providers::{ProviderStarter, Providers, bound};
-use super::{DeployError, HostedApp};
-use crate::runtime::{PreparedApp, Purpose, RunningApp, Runtime};
+use super::providers::{CheckDepth, ProviderStarter, Providers, bound};
+use super::{DeployError, HostedApp, Reason, Rejection};
+use crate::runtime::{PrepareErrorKind, PreparedApp, Purpose, RunningApp, Runtime};
 
 /// The longest wait for the requests of a removed app: its providers are closed after it.
 pub(super) const FINISH_DEADLINE: Duration = Duration::from_secs(5);
@@ -132,20 +132,53 @@ impl Binder {
         }
     }
 
-    /// Checks that an app can run in the lattice. Compiles and starts nothing.
-    pub(super) async fn check(&self, app: &App, binding: &Mutex<Binding>) -> Result<(), Failed> {
-        let checked = self.runtime.check(app).await;
-        checked.map_err(DeployError::from)?;
-        self.check_providers(app, binding).await?;
-        Ok(())
+    /// Checks that an app can run in the lattice. Compiles and starts nothing. `known` are mistakes
+    /// that were found before; with any, the app is not deployed, and its providers create nothing.
+    ///
+    /// # Errors
+    /// All mistakes of the app, or that the host failed.
+    pub(super) async fn check(
+        &self,
+        app: &App,
+        binding: &Mutex<Binding>,
+        known: Vec<Reason>,
+        depth: CheckDepth,
+    ) -> Result<(), Failed> {
+        let mut reasons = known;
+        match self.runtime.check(app).await {
+            Ok(()) => {}
+            Err(error) if error.kind == PrepareErrorKind::Internal => {
+                return Err(DeployError::Prepare(error).into());
+            }
+            Err(error) => reasons.push(Reason {
+                path: String::new(),
+                error: error.into(),
+            }),
+        }
+        let depth = match reasons.is_empty() {
+            true => depth,
+            false => CheckDepth::Config,
+        };
+        reasons.append(&mut self.check_providers(app, binding, depth).await);
+        Ok(Rejection::of(reasons).map_err(DeployError::from)?)
     }
 
     /// Checks that an app can run on a host alone: compiles it, starts its providers, and binds its
     /// links. The app serves once it is [started](Self::start).
     pub(super) async fn stage(&self, app: &App, binding: &Mutex<Binding>) -> Result<(), Failed> {
         let prepared = self.prepare(app, &LocalComponents::Whole, Purpose::Deploy);
-        let prepared = prepared.await?;
-        self.check_providers(app, binding).await?;
+        let prepared = match prepared.await {
+            Ok(prepared) => prepared,
+            // A preparation stops at its first mistake.
+            Err(error) => {
+                self.check(app, binding, Vec::new(), CheckDepth::Config)
+                    .await?;
+                return Err(error.into());
+            }
+        };
+        let reasons = self.check_providers(app, binding, CheckDepth::Resources);
+        let reasons = reasons.await;
+        Rejection::of(reasons).map_err(DeployError::from)?;
         let mut binding = binding.lock().await;
         let running = self.bind(&mut binding, app, prepared).await?;
         binding.staged = Some((app.clone(), running));
@@ -188,6 +221,7 @@ impl Binder {
         share: &LocalComponents,
         purpose: Purpose,
     ) -> Result<Box<dyn PreparedApp>, DeployError> {
+        self.provider_starter.check_types(app)?;
         Ok(self.runtime.prepare(app, share, purpose).await?)
     }
 
@@ -195,9 +229,10 @@ impl Binder {
         &self,
         app: &App,
         binding: &Mutex<Binding>,
-    ) -> Result<(), DeployError> {
+        depth: CheckDepth,
+    ) -> Vec<Reason> {
         let old = binding.lock().await.providers.clone();
-        self.provider_starter.check(app, &old).await
+        self.provider_starter.check(app, &old, depth).await
     }
 
     async fn bind(

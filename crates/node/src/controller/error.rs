@@ -2,12 +2,16 @@
 
 use weft_provider::{ConfigProblem, MakeError, UnknownKind};
 
+use super::Rejection;
 use crate::desired_writer::ChangeError;
 use crate::runtime::PrepareError;
 
 /// The reason a change was not made. The old revision still runs.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
+    /// The app cannot run, for the reasons that a check found.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
     /// A component, a link or a route cannot work.
     #[error(transparent)]
     Prepare(#[from] PrepareError),

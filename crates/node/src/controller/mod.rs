@@ -12,6 +12,7 @@ mod actor;
 mod binding;
 mod error;
 mod providers;
+mod rejection;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use weft_ingress::{Handler, RouteTable};
 use weft_lattice_config::route_owners::RouteOwners;
@@ -31,6 +32,11 @@ use weft_state::store::{Deployed, Record};
 use weft_telemetry::events::Events;
 
 pub use self::error::DeployError;
+pub(crate) use self::rejection::Reason;
+pub use self::rejection::Rejection;
+
+use self::binding::{Binder, Binding};
+use self::providers::{CheckDepth, ProviderStarter};
 
 use crate::host_tasks::HostTasks;
 use crate::route_publisher::RoutePublisher;
@@ -261,7 +267,7 @@ impl Controller {
     }
 
     /// Checks that an app can run: types, links, routes, and the settings of providers. Returns the
-    /// changes that a deploy would make. Then either [`reconcile`](Self::reconcile) has to follow
+    /// changes that a deploy would make, or all mistakes. Then either [`reconcile`](Self::reconcile) has to follow
     /// with the same app, or [`discard`](Self::discard).
     ///
     /// A host alone goes further, because no other host would run the app: it compiles the
@@ -277,11 +283,11 @@ impl Controller {
         .await?
     }
 
-    /// Returns the changes that a deploy would make, from the manifest alone: the artifacts need
-    /// not be here.
+    /// Checks an app as a deploy in a lattice does, and returns the changes that a deploy would make.
+    /// Reserves and starts nothing.
     ///
     /// # Errors
-    /// If another app has one of its routes, or the host is stopping.
+    /// Any [`DeployError`].
     pub(crate) async fn plan(&self, app: App) -> Result<Vec<String>, DeployError> {
         self.send(|reply| Command::Plan {
             app: Box::new(app),
@@ -315,6 +321,29 @@ impl Controller {
             .map_err(|_| DeployError::Stopping)?;
         answer.await.map_err(|_| DeployError::Stopping)
     }
+}
+
+/// Checks an app as a host in a lattice checks the plan of a deploy, without a host. `directory` is
+/// that of the providers; nothing is created in it.
+///
+/// # Errors
+/// All mistakes of the app, or that the runtime failed.
+pub async fn check_without_host(
+    app: &App,
+    runtime: Arc<dyn Runtime>,
+    registry: Registry,
+    directory: PathBuf,
+) -> Result<(), DeployError> {
+    let binder = Binder {
+        runtime,
+        provider_starter: Arc::new(ProviderStarter {
+            registry,
+            directory,
+        }),
+    };
+    let binding = Mutex::new(Binding::default());
+    let checked = binder.check(app, &binding, Vec::new(), CheckDepth::Config);
+    checked.await.map_err(|failed| failed.error)
 }
 
 impl Snapshot {

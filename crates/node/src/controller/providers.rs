@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weft_lattice_config::{App, ProviderSpec};
-use weft_provider::{Context, Factory, Provider, Registry};
+use weft_provider::{Context, Factory, MakeError, Provider, Registry};
 
-use super::DeployError;
+use super::{DeployError, Reason};
 use crate::runtime::BoundProviders;
 
 /// The providers of one app, by name.
@@ -27,6 +27,15 @@ pub(super) fn bound(providers: &Providers) -> BoundProviders {
     bound
         .map(|(name, running)| (name.clone(), running.provider.clone()))
         .collect()
+}
+
+/// The depth of a check of providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CheckDepth {
+    /// The configuration alone. Without effects.
+    Config,
+    /// The resources of the backend too; a backend may create them.
+    Resources,
 }
 
 /// Starts and closes providers.
@@ -72,18 +81,46 @@ impl ProviderStarter {
         Ok(started)
     }
 
-    /// Checks that the providers of `app` could start. Those of `old` with the same spec have
-    /// started.
-    pub(super) async fn check(&self, app: &App, old: &Providers) -> Result<(), DeployError> {
-        for spec in &app.spec.providers {
+    /// The reasons for which providers of `app` could not start. Those of `old` with the same spec
+    /// have started.
+    pub(super) async fn check(&self, app: &App, old: &Providers, depth: CheckDepth) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        for (index, spec) in app.spec.providers.iter().enumerate() {
             if matches!(old.get(spec.name.as_str()), Some(running) if running.spec == *spec) {
                 continue;
             }
+            let path = format!("spec.providers[{index}]");
+            let factory = match self.factory(spec) {
+                Ok(factory) => factory,
+                Err(error) => {
+                    let path = format!("{path}.type");
+                    reasons.push(Reason { path, error });
+                    continue;
+                }
+            };
             let data_dir = self.data_dir(app, spec);
             let context = context(app, spec, &data_dir);
-            self.factory(spec)?.check(&context, &spec.config).await?;
+            let checked = match depth {
+                CheckDepth::Config => factory
+                    .check_config(&context, &spec.config)
+                    .map_err(MakeError::from),
+                CheckDepth::Resources => factory.check(&context, &spec.config).await,
+            };
+            if let Err(error) = checked {
+                let (path, error) = (format!("{path}.config"), error.into());
+                reasons.push(Reason { path, error });
+            }
         }
-        Ok(())
+        reasons
+    }
+
+    /// Checks that this host knows the types of the providers of `app`.
+    ///
+    /// # Errors
+    /// The first unknown type.
+    pub(super) fn check_types(&self, app: &App) -> Result<(), DeployError> {
+        let mut providers = app.spec.providers.iter();
+        providers.try_for_each(|spec| self.factory(spec).map(|_| ()))
     }
 
     /// Closes the providers of `old` that `new` does not have.

@@ -276,6 +276,12 @@ impl DesiredWriter {
 
     /// Downloads the artifacts that this host does not have: a deploy over the bus has uploaded
     /// them to the object store. The check that follows reports those that are missing.
+    /// Checks `app` as [`deploy`](Self::deploy) does, and returns the changes that it would make.
+    pub(super) async fn plan(&self, app: App) -> Result<Vec<String>, DeployError> {
+        self.download(&app).await;
+        self.controller.plan(app).await
+    }
+
     async fn download(&self, app: &App) {
         let Some(objects) = &self.stores.objects else {
             return;

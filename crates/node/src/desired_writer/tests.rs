@@ -7,7 +7,7 @@ use weft_state::desired::Records;
 
 use super::*;
 use crate::test_support::{
-    TestHost, TestLattice, app, app_name, app_on, artifact, deployed, serving,
+    TestHost, TestLattice, app, app_name, app_on, artifact, deployed, reason, serving,
 };
 
 /// The record of an app in the bucket.
@@ -116,7 +116,8 @@ async fn an_app_that_does_not_run_is_not_written() {
     a.store_artifact("shop");
     a.runtime.break_app(&app_name("shop"));
     let error = a.joined.deploy(app("shop", 1)).await.unwrap_err();
-    assert!(matches!(error, DeployError::Prepare(_)), "{error:?}");
+    let reason = reason(&error);
+    assert!(matches!(reason, DeployError::Prepare(_)), "{error:?}");
     assert_eq!(in_bucket(&a, "shop"), None);
     let objects = objects(&a);
     assert!(!objects.has(&artifact("shop").0).await.unwrap());

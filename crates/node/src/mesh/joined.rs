@@ -125,6 +125,14 @@ impl Joined {
         deploy.await.map_err(|_| DeployError::Internal)?
     }
 
+    /// Checks `app` as a deploy does, and returns the changes that a deploy would make.
+    ///
+    /// # Errors
+    /// Any [`DeployError`] of a deploy, but for those of the bucket.
+    pub(crate) async fn plan(&self, app: App) -> Result<Vec<String>, DeployError> {
+        self.writer.plan(app).await
+    }
+
     /// Removes an app from the lattice. Returns the revision of the removal. Dropping the future
     /// does not undo the removal.
     ///

@@ -17,17 +17,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 use tokio_util::sync::CancellationToken;
 use weft_lattice_config::route_owners::RouteOwners;
-use weft_lattice_config::{App, AppName, ComponentName, RouteSpec, diff};
+use weft_lattice_config::{App, AppName, RouteSpec, diff};
 use weft_link::{CallServer, Hosts, LocalComponents};
 use weft_state::store::Deployed;
 use weft_telemetry::events::{Events, Kind};
 
 use self::work::{AppWork, Done, Job, WaitCondition, Waiter};
 use super::binding::{Binder, Failed, Restored};
-use super::providers::ProviderStarter;
+use super::providers::{CheckDepth, ProviderStarter};
 use super::{
-    AppState, Command, DeployError, EXPIRY_PERIOD, FailedRevision, HostedApp, Parts, Snapshot,
-    lost_routes,
+    AppState, Command, DeployError, EXPIRY_PERIOD, FailedRevision, HostedApp, Parts, Reason,
+    Snapshot, lost_routes,
 };
 use crate::host_tasks::HostTasks;
 use crate::route_publisher::RoutePublisher;
@@ -116,7 +116,7 @@ impl Actor {
         // A dropped reply receiver does not undo the change.
         match command {
             Command::Check { app, reply } => self.begin_check(app, reply),
-            Command::Plan { app, reply } => drop(reply.send(self.plan(&app))),
+            Command::Plan { app, reply } => self.begin_plan(app, reply),
             Command::SetRouteOwners { owners, reply } => {
                 self.set_route_owners(owners);
                 let _ = reply.send(());
@@ -159,6 +159,14 @@ impl Actor {
             } => {
                 let outcome = self.on_checked(&app, outcome);
                 let _ = reply.send(outcome);
+            }
+            Done::Planned {
+                app,
+                outcome,
+                reply,
+            } => {
+                let changes = outcome.map(|()| self.changes(&app));
+                let _ = reply.send(changes.map_err(|failed| failed.error));
             }
             Done::Discarded {
                 app,
@@ -206,20 +214,20 @@ impl Actor {
         app: Box<App>,
         reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
     ) {
-        if let Err(error) = self.check_routes(&app) {
-            let _ = reply.send(Err(error));
-            return;
-        }
+        let taken = self.taken_routes(&app);
         let work = self.work_of(app.metadata.name.as_str());
-        work.checked = Some(App::clone(&app));
+        work.checked = taken.is_empty().then(|| App::clone(&app));
         let binding = work.binding.clone();
         let (binder, is_alone) = (self.binder.clone(), self.hosts.is_none());
         let checking = {
             let app = app.clone();
             async move {
-                match is_alone {
+                match is_alone && taken.is_empty() {
                     true => binder.stage(&app, &binding).await,
-                    false => binder.check(&app, &binding).await,
+                    false => {
+                        let depth = CheckDepth::Resources;
+                        binder.check(&app, &binding, taken, depth).await
+                    }
                 }
             }
         };
@@ -279,10 +287,25 @@ impl Actor {
         self.publish();
     }
 
-    /// The changes of a deploy, if its routes are free.
-    fn plan(&self, app: &App) -> Result<Vec<String>, DeployError> {
-        self.check_routes(app)?;
-        Ok(self.changes(app))
+    /// Checks an app without taking its routes.
+    fn begin_plan(
+        &mut self,
+        app: Box<App>,
+        reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
+    ) {
+        let taken = self.taken_routes(&app);
+        let binding = self.work_of(app.metadata.name.as_str()).binding.clone();
+        let binder = self.binder.clone();
+        let checking = {
+            let app = app.clone();
+            let depth = CheckDepth::Config;
+            async move { binder.check(&app, &binding, taken, depth).await }
+        };
+        self.spawn(checking, |outcome| Done::Planned {
+            app,
+            outcome: outcome.unwrap_or_else(|| Err(DeployError::Internal.into())),
+            reply,
+        });
     }
 
     fn changes(&self, app: &App) -> Vec<String> {
@@ -296,31 +319,39 @@ impl Actor {
         }
     }
 
-    /// Rejects an app with a route that belongs to another app, or to one that was checked and is
-    /// about to be deployed. Conflicts between other apps are no matter of this one.
-    fn check_routes(&self, app: &App) -> Result<(), DeployError> {
+    /// The routes of an app that belong to another app, or to one that was checked and is about to be
+    /// deployed. Conflicts between other apps are no matter of this one.
+    fn taken_routes(&self, app: &App) -> Vec<Reason> {
         let name = &app.metadata.name;
-        let taken = |route: &RouteSpec, owner: &AppName, component: &ComponentName| {
-            Err(DeployError::RouteTaken {
+        let routes = app.spec.routes.iter().enumerate();
+        let taken = routes.filter_map(|(index, route)| {
+            let owner = self.owner_of(name, route)?;
+            let error = DeployError::RouteTaken {
                 route: route.pattern(),
-                owner: format!("{owner}/{component}"),
+                owner,
                 claimant: format!("{name}/{}", route.to),
-            })
-        };
-        if let Some((route, owner)) = self.route_owners.lost(name, &app.spec.routes).next() {
-            return taken(route, &owner.app, &owner.component);
+            };
+            let path = format!("spec.routes[{index}]");
+            Some(Reason { path, error })
+        });
+        taken.collect()
+    }
+
+    /// The other app and its component that have the route of an app.
+    fn owner_of(&self, name: &AppName, route: &RouteSpec) -> Option<String> {
+        let routes = std::slice::from_ref(route);
+        if let Some((_, owner)) = self.route_owners.lost(name, routes).next() {
+            return Some(format!("{}/{}", owner.app, owner.component));
         }
         let checked = self.work.values().filter_map(|work| work.checked.as_ref());
-        for other in checked.filter(|other| other.metadata.name != *name) {
-            for route in &app.spec.routes {
-                let mut routes = other.spec.routes.iter();
-                let is_same = |it: &&RouteSpec| (&it.host, &it.path) == (&route.host, &route.path);
-                if let Some(claim) = routes.find(is_same) {
-                    return taken(route, &other.metadata.name, &claim.to);
-                }
-            }
-        }
-        Ok(())
+        let others = checked.filter(|other| other.metadata.name != *name);
+        let mut claims = others.flat_map(|other| {
+            let routes = other.spec.routes.iter();
+            routes.map(move |claim| (&other.metadata.name, claim))
+        });
+        let is_same = |claim: &RouteSpec| (&claim.host, &claim.path) == (&route.host, &route.path);
+        let (app, claim) = claims.find(|(_, claim)| is_same(claim))?;
+        Some(format!("{app}/{}", claim.to))
     }
 
     // === the running apps ===

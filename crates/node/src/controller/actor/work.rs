@@ -46,6 +46,11 @@ pub(super) enum Done {
         outcome: Result<(), Failed>,
         reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
     },
+    Planned {
+        app: Box<App>,
+        outcome: Result<(), Failed>,
+        reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
+    },
     Discarded {
         app: String,
         restored: Option<Box<Restored>>,

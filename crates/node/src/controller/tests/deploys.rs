@@ -19,7 +19,7 @@ use crate::desired_writer::ChangeError;
 use crate::fake_runtime::FakeRuntime;
 use crate::runtime::PrepareErrorKind;
 use crate::test_support::{
-    app, app_name, app_on, app_with, artifact, events_of, serving, set_in_flight, wait_for,
+    app, app_name, app_on, app_with, artifact, events_of, reason, serving, set_in_flight, wait_for,
 };
 
 /// An app with the route `/`, and one provider.
@@ -107,7 +107,7 @@ async fn a_revision_that_cannot_be_prepared_takes_nothing_from_the_one_that_serv
     let first = host.joined.deploy(app("shop", 1)).await.unwrap();
     host.runtime.break_app(&app_name("shop"));
     let error = host.joined.deploy(app("shop", 2)).await.unwrap_err();
-    let DeployError::Prepare(error) = error else {
+    let DeployError::Prepare(error) = reason(&error) else {
         panic!("{error:?}")
     };
     assert_eq!(error.kind, PrepareErrorKind::Refused);
@@ -216,7 +216,8 @@ async fn a_revision_that_did_not_start_is_started_by_a_repeated_deploy() {
     runtime.break_app(&app_name("shop"));
     let host = host.restart(runtime).await;
     let error = host.joined.deploy(app("shop", 1)).await.unwrap_err();
-    assert!(matches!(error, DeployError::Prepare(_)), "{error:?}");
+    let reason = reason(&error);
+    assert!(matches!(reason, DeployError::Prepare(_)), "{error:?}");
     host.runtime.repair_app(&app_name("shop"));
     let again = host.joined.deploy(app("shop", 1)).await.unwrap();
     assert_eq!(again.deployed.revision, 2);
@@ -228,11 +229,14 @@ async fn a_check_and_a_plan_list_the_changes_and_make_none() {
     let host = TestController::start().await;
     let new = ["new app `shop`"];
     assert_eq!(host.controller.check(app("shop", 1)).await.unwrap(), new);
-    host.runtime.break_app(&app_name("shop"));
-    // A plan follows from the manifest alone.
     assert_eq!(host.controller.plan(app("shop", 1)).await.unwrap(), new);
-    let error = host.controller.check(app("shop", 1)).await.unwrap_err();
-    assert!(matches!(error, DeployError::Prepare(_)), "{error:?}");
+    host.runtime.break_app(&app_name("shop"));
+    let planned = host.controller.plan(app("shop", 1)).await;
+    let checked = host.controller.check(app("shop", 1)).await;
+    for error in [planned, checked].map(Result::unwrap_err) {
+        let reason = reason(&error);
+        assert!(matches!(reason, DeployError::Prepare(_)), "{error:?}");
+    }
     assert!(host.controller.snapshot().apps.is_empty());
     assert!(host.store.all().unwrap().is_empty());
 }
@@ -273,10 +277,49 @@ async fn a_conflict_of_two_other_apps_refuses_no_deploy() {
     host.controller.discard(app_name("other")).await.unwrap();
     host.controller.check(shop).await.unwrap();
     let refused = host.controller.check(blog).await.unwrap_err();
+    let reason = reason(&refused);
     assert!(
-        matches!(refused, DeployError::RouteTaken { .. }),
+        matches!(reason, DeployError::RouteTaken { .. }),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_plan_and_a_deploy_have_all_mistakes_with_their_places_and_touch_no_provider() {
+    let host = TestController::start().await;
+    host.joined.deploy(app_with_route("shop")).await.unwrap();
+    host.providers.take();
+    host.runtime.break_app(&app_name("blog"));
+    let cart = json!({ "name": "cart", "source": { "digest": artifact("blog").0 } });
+    let providers = json!([
+        { "name": "db", "type": "fake", "config": { "value": 1 } },
+        { "name": "log", "type": "fame" },
+    ]);
+    let routes = json!([{ "path": "/own", "to": "cart" }, { "path": "/", "to": "cart" }]);
+    let spec = json!({ "components": [cart], "providers": providers, "routes": routes });
+    let blog = || app_with("blog", 1, &spec);
+    let planned = host.controller.plan(blog()).await.map(drop);
+    let deployed = host.joined.deploy(blog()).await.map(drop);
+    for error in [planned, deployed].map(Result::unwrap_err) {
+        let DeployError::Rejected(rejection) = &error else {
+            panic!("{error:?}")
+        };
+        let mut mistakes = rejection.mistakes().0;
+        mistakes.sort_by(|left, right| left.path.cmp(&right.path));
+        let [broken, unknown_type, route] = &mistakes[..] else {
+            panic!("{mistakes:?}")
+        };
+        assert_eq!(
+            (&*broken.path, &*broken.message),
+            ("", "app `blog` is broken")
+        );
+        assert_eq!(unknown_type.path, "spec.providers[1].type");
+        assert_eq!(unknown_type.help.as_deref(), Some("did you mean `fake`?"));
+        assert_eq!(route.path, "spec.routes[1]");
+        assert!(route.message.contains("taken by `shop/cart`"), "{route:?}");
+    }
+    assert_eq!(host.providers.take(), [""; 0]);
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ use super::fake_provider::provider;
 use super::{TestController, TestHosts};
 use crate::controller::{DeployError, DesiredApp};
 use crate::test_support::{
-    app, app_name, app_with, artifact, deployed, events_of, serving, set_in_flight, wait_for,
+    app, app_name, app_with, artifact, deployed, events_of, reason, serving, set_in_flight,
+    wait_for,
 };
 
 /// An app with the route `/`, and the provider `db`.
@@ -181,7 +182,11 @@ async fn a_route_is_taken_while_its_first_app_is_checked() {
     host.runtime.wait_for_preparations(&shop, 1).await;
     let blog = || app_with_provider("blog", 1, 1);
     let error = host.joined.deploy(blog()).await.unwrap_err();
-    assert!(matches!(error, DeployError::RouteTaken { .. }), "{error:?}");
+    let reason = reason(&error);
+    assert!(
+        matches!(reason, DeployError::RouteTaken { .. }),
+        "{error:?}"
+    );
     // A check that fails takes nothing.
     host.runtime.break_app(&shop);
     host.runtime.release_app(&shop);

@@ -85,7 +85,7 @@ async fn a_provider_of_an_unknown_type_is_rejected_before_anything_is_closed() {
     let error = host.joined.deploy(shop(2, &[unknown], &[])).await;
     assert_eq!(
         chain(&error.unwrap_err()),
-        "cannot use provider `db`: unknown provider kind `future`, expected one of `fake`"
+        "cannot use provider `db`: unknown provider type `future`, expected one of `fake`"
     );
     assert_eq!(host.providers.take(), [""; 0]);
 }
