@@ -21,6 +21,8 @@ fn functions_are_called_with_values_in_wave() {
             "err(unknown-sku(\"unicorn\"))",
         ),
         ("shop/orders", "shop:catalog/orders.left(\"cup\")", "ok(48)"),
+        // A function that only one interface has needs no interface.
+        ("shop/orders", "left(\"cup\")", "ok(48)"),
         (
             "shop/orders",
             "shop:catalog/orders.get(9)",
@@ -62,7 +64,10 @@ fn functions_are_called_with_values_in_wave() {
             "shop/pricing",
             "shop:catalog/pricing.find(7)",
             2,
-            &["the arguments do not fit `find`"],
+            &[
+                "the arguments do not fit `find`: `",
+                "expected `string`, found `7`",
+            ],
         ),
         (
             "shop/pricing",
@@ -83,6 +88,21 @@ fn functions_are_called_with_values_in_wave() {
             &["find"],
         ),
         ("shop/pricing", "find", 2, &["`find` is not a call"]),
+        (
+            "shop/orders",
+            "place([{sku: \"cup\", quantities: 4}])",
+            2,
+            &[
+                "[0]`: unknown field `quantities`",
+                "did you mean `quantity`?",
+            ],
+        ),
+        (
+            "shop/orders",
+            "place([{sku: \"cup\"}])",
+            2,
+            &["[0]`: missing field `quantity` of type `u32`"],
+        ),
         (
             "shop/prices",
             "shop:catalog/pricing.find(\"x\")",

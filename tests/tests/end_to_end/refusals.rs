@@ -1,6 +1,6 @@
 //! Links that cannot be made are refused at deploy, with what was expected and what was found.
 
-use weft_tests::{Files, Weft};
+use weft_tests::{Files, Finished, Weft};
 
 /// A component that imports `test:pair/number` and calls it with a text.
 const IMPORTER: &str = r#"
@@ -8,6 +8,13 @@ const IMPORTER: &str = r#"
   (import "test:pair/number@1.0.0" (instance $number
     (export "twice" (func (param "of" string) (result u32)))))
   (export "test:pair/user@1.0.0" (instance $number)))
+"#;
+
+/// A component that imports a version of key-value stores that no host serves.
+const DRAFT_CLIENT: &str = r#"
+(component
+  (import "wasi:keyvalue/store@0.2.0-draft2" (instance
+    (export "open" (func (param "identifier" string))))))
 "#;
 
 /// A component that exports `test:pair/number` with a function of this type, which takes two numbers
@@ -167,13 +174,135 @@ fn imports_and_links_that_do_not_meet_are_named() {
             "links:\n- {from: left, interface: \"fixture:version/answer\", to: right, name: x}\n",
             &["`left`", "under the name `x`"],
         ),
+        // A misspelled interface, and one in another version.
+        (
+            client,
+            server,
+            "links:\n- {from: left, interface: \"fixture:version/answr\", to: right}\n",
+            &[
+                "pair.yaml:9:29: error",
+                "did you mean `fixture:version/answer`?",
+            ],
+        ),
+        (
+            client,
+            server,
+            "links:\n- {from: left, interface: \"fixture:version/answer@9.9.9\", to: right}\n",
+            &[
+                "pair.yaml:9:29: error",
+                "`fixture:version/answer@9.9.9`",
+                "imports `fixture:version/answer@0.1.0`",
+            ],
+        ),
+        // A version of an interface that the host does not serve.
+        (
+            "draft.wasm",
+            server,
+            "",
+            &[
+                "wasi:keyvalue/store@0.2.0-draft2",
+                "serves version `0.2.0-draft`",
+            ],
+        ),
+        (
+            "draft.wasm",
+            server,
+            "links:\n- {from: left, interface: \"wasi:keyvalue\", to: kv}\n\
+             providers:\n- {name: kv, type: keyvalue-memory}\n",
+            &["pair.yaml:9:", "serves version `0.2.0-draft`"],
+        ),
     ];
+    files.wat("draft.wasm", DRAFT_CLIENT);
     for (left, right, more, parts) in cases {
-        let refused = weft.deploy(&pair(&files, left, right, more));
-        assert!(matches!(refused.code, Some(1 | 2)), "{more}{refused}");
-        refused.expect_stderr(parts);
+        let manifest = pair(&files, left, right, more);
+        for run in all_checks(&weft, &manifest) {
+            run.expect_stderr(parts);
+            run.expect_stderr(&["pair.yaml:"]);
+        }
     }
     assert!(weft.get("apps").is_empty());
+}
+
+/// The runs of every command that checks a manifest; each reports a mistake.
+fn all_checks(weft: &Weft, manifest: &std::path::Path) -> [Finished; 3] {
+    let manifest = manifest.to_string_lossy();
+    let checked = weft.run(&["check", &manifest]).expect_code(2);
+    let planned = weft.run(&["deploy", "--plan", &manifest]);
+    let refused = weft.run(&["deploy", &manifest]);
+    for run in [&planned, &refused] {
+        assert!(matches!(run.code, Some(1 | 2)), "{run}");
+    }
+    [checked, planned, refused]
+}
+
+#[test]
+fn all_mistakes_of_an_app_are_reported_together_each_with_its_line() {
+    let (files, weft) = (Files::new(), Weft::empty());
+    let manifest = pair(
+        &files,
+        "guest:answer-client",
+        "guest:answer-0-1-3",
+        "links:\n- {from: right, interface: \"wasi:config\", to: settings}\n\
+         providers:\n\
+         - {name: settings, type: config-value}\n\
+         - {name: db, type: keyvalue-redb, config: {durable: true}}\n\
+         routes:\n- {to: right}\n",
+    );
+    for run in all_checks(&weft, &manifest) {
+        run.expect_stderr(&[
+            "pair.yaml:6:",
+            "import `fixture:version/answer@0.1.0` of component `left` has no link",
+            "pair.yaml:9:",
+            "does not import `wasi:config`",
+            "pair.yaml:11:28: error",
+            "did you mean `config-values`?",
+            "pair.yaml:12:",
+            "durable",
+            "pair.yaml:14:10: error",
+            "does not handle HTTP",
+        ]);
+    }
+    assert!(weft.get("apps").is_empty());
+}
+
+#[test]
+fn an_app_without_a_mistake_passes_every_check_and_a_check_needs_no_host() {
+    let (files, weft) = (Files::new(), Weft::empty());
+    let link = "links:\n- {from: left, interface: \"fixture:version/answer\", to: right}\n";
+    let manifest = pair(&files, "guest:answer-client", "guest:answer-0-1-3", link);
+    let path = manifest.to_string_lossy();
+    let checked = weft.run(&["check", &path]).expect_code(0);
+    assert!(checked.stdout.starts_with("pair: good ("), "{checked}");
+    weft.run(&["deploy", "--plan", &path]).expect_code(0);
+    assert!(weft.get("apps").is_empty());
+    weft.deployed(&manifest);
+}
+
+#[test]
+fn an_unknown_digest_is_named_with_the_way_to_upload_it() {
+    let (files, weft) = (Files::new(), Weft::empty());
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let spec = format!("components:\n- {{name: left, source: {{digest: \"{digest}\"}}}}\n");
+    let manifest = files.app("lost", &spec);
+    let path = manifest.to_string_lossy();
+    for arguments in [&["deploy", "--plan"][..], &["deploy"]] {
+        let run = weft.run(&[arguments, &[&path]].concat()).expect_code(1);
+        run.expect_stderr(&["lost.yaml:6:", &digest, "`source.file`"]);
+    }
+    // The bytes may be on a host, so a check without one passes, with a note.
+    let checked = weft.run(&["check", &path]).expect_code(0);
+    checked.expect_stderr(&["lost/left: not checked"]);
+}
+
+#[test]
+fn a_route_of_two_manifests_is_a_mistake_of_a_check_without_a_host() {
+    let (files, weft) = (Files::new(), Weft::empty());
+    let spec =
+        "components:\n- {name: web, source: {file: guest:hello-http}}\nroutes:\n- {to: web}\n";
+    let [one, two] = ["one", "two"].map(|name| files.app(name, spec));
+    let [one, two] = [&one, &two].map(|path| path.to_string_lossy());
+    let checked = weft.run(&["check", &one, &two]).expect_code(2);
+    checked.expect_stderr(&["two.yaml:8:", "is also a route of app `one`"]);
 }
 
 #[test]
