@@ -24,6 +24,7 @@ fn the_command_itself_lists_its_commands_and_exit_codes() {
 fn every_command_explains_itself_with_examples() {
     let commands = [
         "up",
+        "check",
         "deploy",
         "undeploy",
         "get",

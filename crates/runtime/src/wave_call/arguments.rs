@@ -217,18 +217,17 @@ mod tests {
         (import "order" (type $o (eq $order)))
         (import "size" (type $s (eq $size)))
         (import "pay" (type $p (eq $pay)))
-        (import "f" (func $f
+        (import "f" (func
             (param "order" $o) (param "sizes" (list $s)) (param "by" $p)
         ))
-        (export "f" (func $f))
     )"#;
 
     fn parameters() -> Vec<Parameter> {
         let engine = Engine::new(&Config::new()).unwrap();
-        let component = Component::new(&engine, COMPONENT).unwrap();
+        let component = Component::new(&engine, wat::parse_str(COMPONENT).unwrap()).unwrap();
         let ty = component.component_type();
         let Some(ComponentItem::ComponentFunc(function)) = ty
-            .exports(&engine)
+            .imports(&engine)
             .find_map(|(name, item)| (name == "f").then_some(item.ty))
         else {
             panic!("no function");
