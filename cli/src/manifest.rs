@@ -7,14 +7,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use weft_lattice_config::{App, Digest, Mistake, Mistakes, Source};
+use weft_lattice_config::{App, Digest, MANIFEST_BYTES_MAX, Mistake, Mistakes, Source};
 
 use crate::artifact::{Artifact, ArtifactError, read_at_most};
 use crate::did_you_mean::suggest;
 use crate::failure::{Failure, Kind, Message, Plain, chain};
-
-/// The maximum size to read; the limit of `weft-lattice-config` for a manifest is lower.
-const MANIFEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The file name that means standard input.
 const STDIN: &str = "-";
@@ -121,6 +118,16 @@ fn text(file: &Path, name: &str) -> Result<String, Plain> {
                 "reference the file in a manifest as `source: {{ file: {name} }}` of a component, and \
                  deploy the manifest; `weft inspect {name}` lists its imports"
             )),
+            ..Plain::default()
+        });
+    }
+    // Only the beginning was read: its text would have other mistakes.
+    if bytes.len() > MANIFEST_BYTES_MAX {
+        return Err(Plain {
+            message: format!(
+                "`{name}` is too large for a manifest: expected at most {MANIFEST_BYTES_MAX} bytes"
+            ),
+            help: Some("give the path of a manifest, as in `weft deploy shop.yaml`".to_owned()),
             ..Plain::default()
         });
     }

@@ -127,6 +127,24 @@ fn webassembly_in_place_of_a_manifest_is_recognised() {
 }
 
 #[test]
+fn a_file_that_is_too_large_for_a_manifest_is_named_with_the_limit() {
+    let sandbox = Sandbox::new();
+    // The limit falls into the middle of a character.
+    let large = "a".to_owned() + &"é".repeat(2_500_000);
+    sandbox.write("big.bin", &large);
+    let message = |name: &str| {
+        format!(
+            "error: `{name}` is too large for a manifest: expected at most 1048576 bytes\n\
+             help: give the path of a manifest, as in `weft deploy shop.yaml`"
+        )
+    };
+    let run = sandbox.weft(&["deploy", "big.bin"], "");
+    check(&run, 2, &message("big.bin"));
+    let run = sandbox.weft(&["deploy", "-"], &large);
+    check(&run, 2, &message("<stdin>"));
+}
+
+#[test]
 fn a_manifest_is_read_from_standard_input_too() {
     let run = Sandbox::new().weft(&["deploy", "-"], "kind: [");
     assert_eq!(run.code, Some(2));
