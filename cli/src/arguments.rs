@@ -3,9 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    call::Call, check::Check, completions::Completions, deploy::Deploy, drain::Drain, drill::Drill,
-    events::Events, get::Get, hang::HangParent, inspect::Inspect, label::LabelCommand, link::Link,
-    logs::Logs, status::Status, undeploy::Undeploy, up::Up,
+    call::Call, check::Check, completions::Completions, context::Context, deploy::Deploy,
+    drain::Drain, drill::Drill, events::Events, get::Get, hang::HangParent, inspect::Inspect,
+    label::LabelCommand, link::Link, logs::Logs, status::Status, undeploy::Undeploy, up::Up,
 };
 
 /// The maximum width of help texts: longer lines are hard to read.
@@ -24,7 +24,9 @@ Exit codes:
 A first app:
   weft up                                 start a host on this machine
   weft deploy shop.yaml                   deploy an app from another terminal
-  weft get routes                         list the HTTP routes of the app";
+  weft get routes                         list the HTTP routes of the app
+
+Commands connect to the host with the data directory, or as `weft help context` describes.";
 
 /// Run WebAssembly components on a mesh of hosts and connect them by links.
 #[derive(Debug, Parser)]
@@ -57,6 +59,7 @@ pub(crate) enum Command {
     Drain(Drain),
     Label(LabelCommand),
     Drill(Drill),
+    Context(Context),
     Completions(Completions),
     HangParent(HangParent),
 }

@@ -14,8 +14,10 @@ use weft_control::rows::PlacementRow;
 use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, ErrorCode, bus_rpc, token};
 use weft_lattice_config::ComponentName;
 
+use crate::contact::{self, Contact, HostContact};
 use crate::did_you_mean::suggest;
-use crate::environment::HostOptions;
+use crate::environment::precedence::{Selection, Target};
+use crate::environment::{self, HostOptions};
 use crate::failure::{Failure, Kind};
 use crate::target::AppTarget;
 use crate::urls::reachable;
@@ -24,21 +26,36 @@ use crate::urls::reachable;
 /// distance takes less, and hosts reply at once.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connects to the host that the options select, with the token in its data directory.
+/// Connects to the host that the options, the environment and contexts select, with the token in
+/// its data directory.
 ///
 /// # Errors
-/// The token is missing because no host has run with that data directory; or no host of the
-/// lattice is discovered.
+/// The settings are invalid; the token is missing because no host has run with that data directory;
+/// or no host of the lattice is discovered.
 pub(crate) async fn client(options: &HostOptions) -> Result<Client, Failure> {
-    if let Some((lattice, nats)) = options.any.lattice() {
-        return any_host(lattice, &nats).await;
-    }
-    let data_directory = options.data_directory.path()?;
-    let token = token::read(&data_directory).map_err(|error| no_token(&data_directory, &error))?;
-    let address = match &options.admin {
-        Some(address) => address.clone(),
-        None => recorded_address(&data_directory),
+    let Selection { target, source } = options.select()?;
+    let (admin, data_dir) = match target {
+        Target::Lattice(lattice) => {
+            contact::record(Contact::lattice(&lattice, source));
+            return any_host(&lattice.name, &lattice.nats).await;
+        }
+        Target::Host { admin, data_dir } => (admin, data_dir),
     };
+    let data_directory = environment::data_directory(data_dir)?;
+    let token = token::read(&data_directory);
+    let recorded = recorded_address(&data_directory);
+    let default = || recorded.clone().unwrap_or(ADMIN_ADDRESS_DEFAULT.to_owned());
+    let address = admin.unwrap_or_else(default);
+    contact::record(Contact::host(
+        HostContact {
+            address: address.clone(),
+            recorded,
+            data_directory: data_directory.clone(),
+            token: token.as_ref().ok().cloned(),
+        },
+        source,
+    ));
+    let token = token.map_err(|error| no_token(&data_directory, &error))?;
     Ok(Client::new(address, token))
 }
 
@@ -96,13 +113,13 @@ fn no_connection(servers: &str, outage: Option<&Outage>) -> Failure {
     }
 }
 
-/// Reads the admin address that a host recorded in its data directory.
-fn recorded_address(data_directory: &Path) -> String {
-    let recorded = fs::read_to_string(data_directory.join(token::ADDRESS_FILE)).unwrap_or_default();
+/// Reads the admin address that a host recorded in its data directory; `None` if no host did.
+fn recorded_address(data_directory: &Path) -> Option<String> {
+    let recorded = fs::read_to_string(data_directory.join(token::ADDRESS_FILE)).ok()?;
     match (recorded.trim(), recorded.trim().parse()) {
-        ("", _) => ADMIN_ADDRESS_DEFAULT.to_owned(),
-        (_, Ok(address)) => reachable(address).to_string(),
-        (name, Err(_)) => name.to_owned(),
+        ("", _) => None,
+        (_, Ok(address)) => Some(reachable(address).to_string()),
+        (name, Err(_)) => Some(name.to_owned()),
     }
 }
 
@@ -236,10 +253,11 @@ mod tests {
     }
 
     #[test]
-    fn the_address_comes_from_the_running_host_or_is_the_default() {
+    fn the_recorded_address_is_one_to_connect_to() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(recorded_address(directory.path()), ADMIN_ADDRESS_DEFAULT);
+        assert_eq!(recorded_address(directory.path()), None);
         fs::write(directory.path().join(token::ADDRESS_FILE), "0.0.0.0:9000\n").unwrap();
-        assert_eq!(recorded_address(directory.path()), "127.0.0.1:9000");
+        let recorded = recorded_address(directory.path());
+        assert_eq!(recorded.as_deref(), Some("127.0.0.1:9000"));
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
 pub(crate) struct Failure {
     kind: Kind,
     messages: Vec<Message>,
+    /// The host or lattice of the command, if the command line does not show it.
+    host: Option<String>,
 }
 
 /// One error, in the form in which it is printed.
@@ -95,7 +97,11 @@ impl Failure {
 
     /// Creates a failure with a message for each of several errors.
     pub(crate) fn all(kind: Kind, messages: Vec<Message>) -> Failure {
-        Failure { kind, messages }
+        Failure {
+            kind,
+            messages,
+            host: None,
+        }
     }
 
     /// One failure with the messages of several, and the kind of the first; `None` without one.
@@ -118,6 +124,39 @@ impl Failure {
     /// The messages, in order.
     pub(crate) fn messages(&self) -> &[Message] {
         &self.messages
+    }
+
+    /// The host or lattice of the command, if the command line does not show it.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// Names the host or lattice of the command.
+    pub(crate) fn of_host(self, host: String) -> Failure {
+        Failure {
+            host: Some(host),
+            ..self
+        }
+    }
+
+    /// True if a message or cause contains `text`.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        self.messages.iter().any(|message| match message {
+            Message::Plain(Plain {
+                message, causes, ..
+            }) => std::iter::once(message)
+                .chain(causes)
+                .any(|it| it.contains(text)),
+            Message::Formatted(formatted) => formatted.contains(text),
+        })
+    }
+
+    /// Replaces the help.
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Failure {
+        if let Some(plain) = self.last_plain() {
+            plain.help = Some(help.into());
+        }
+        self
     }
 
     /// Appends an error and its sources as causes.

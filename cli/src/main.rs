@@ -5,6 +5,8 @@
 //! | [`arguments`] | the command line, help texts included |
 //! | [`commands`] | one file for each command |
 //! | [`environment`] | settings from the environment and shared options |
+//! | [`contexts`] | named settings in a file of the user |
+//! | [`contact`] | the host or lattice of the command, for failures |
 //! | [`output`] | printing to standard output and standard error |
 //! | [`faults`] | fault injection into the process of a host |
 //! | [`failure`] | error messages and exit codes |
@@ -15,6 +17,8 @@ mod artifact;
 mod commands;
 mod connection;
 mod consent;
+mod contact;
+mod contexts;
 mod did_you_mean;
 mod environment;
 mod failure;

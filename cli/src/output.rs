@@ -113,7 +113,13 @@ fn failure_text(failure: &Failure, colour: Colour) -> String {
         Message::Plain(plain) => plain_text(plain, colour),
         Message::Formatted(text) => printable(text).trim_end().to_owned(),
     });
-    messages.collect::<Vec<_>>().join("\n")
+    let label = match colour {
+        Colour::On => "\x1b[1;36mhost\x1b[0m",
+        Colour::Off => "host",
+    };
+    let host = failure.host();
+    let host = host.map(|host| format!("{label}: {}", printable(host)));
+    messages.chain(host).collect::<Vec<_>>().join("\n")
 }
 
 fn plain_text(plain: &Plain, colour: Colour) -> String {

@@ -3,6 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod context;
 pub(crate) mod deploy;
 pub(crate) mod drain;
 pub(crate) mod drill;
@@ -22,6 +23,7 @@ pub(crate) mod up;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::arguments::Command;
+use crate::contact;
 use crate::failure::{Failure, Kind};
 
 /// Runs one command to completion.
@@ -32,21 +34,32 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Up(up) => up.run(),
         Command::Completions(completions) => completions.run(),
-        Command::HangParent(hang) => client_runtime()?.block_on(hang.run()),
-        Command::Deploy(deploy) => client_runtime()?.block_on(deploy.run()),
+        Command::Context(context) => context.run(),
+        Command::HangParent(hang) => run_client(hang.run()),
+        Command::Deploy(deploy) => run_client(deploy.run()),
         Command::Check(check) => client_runtime()?.block_on(check.run()),
-        Command::Undeploy(undeploy) => client_runtime()?.block_on(undeploy.run()),
-        Command::Get(get) => client_runtime()?.block_on(get.run()),
-        Command::Call(call) => client_runtime()?.block_on(call.run()),
-        Command::Inspect(inspect) => client_runtime()?.block_on(inspect.run()),
-        Command::Link(link) => client_runtime()?.block_on(link.run()),
-        Command::Drill(drill) => client_runtime()?.block_on(drill.run()),
-        Command::Logs(logs) => client_runtime()?.block_on(logs.run()),
-        Command::Status(status) => client_runtime()?.block_on(status.run()),
-        Command::Events(events) => client_runtime()?.block_on(events.run()),
-        Command::Drain(drain) => client_runtime()?.block_on(drain.run()),
-        Command::Label(label) => client_runtime()?.block_on(label.run()),
+        Command::Undeploy(undeploy) => run_client(undeploy.run()),
+        Command::Get(get) => run_client(get.run()),
+        Command::Call(call) => run_client(call.run()),
+        Command::Inspect(inspect) => run_client(inspect.run()),
+        Command::Link(link) => run_client(link.run()),
+        Command::Drill(drill) => run_client(drill.run()),
+        Command::Logs(logs) => run_client(logs.run()),
+        Command::Status(status) => run_client(status.run()),
+        Command::Events(events) => run_client(events.run()),
+        Command::Drain(drain) => run_client(drain.run()),
+        Command::Label(label) => run_client(label.run()),
     }
+}
+
+/// Runs a client command, and adds the host or lattice that it contacted to its failure.
+fn run_client(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    client_runtime()?.block_on(async {
+        match command.await {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(contact::explain(failure).await),
+        }
+    })
 }
 
 /// The runtime of client commands. One thread: a client waits for one reply at a time, and starts

@@ -16,7 +16,8 @@ use weft_lattice_config::{DurationText, QuantityError};
 
 use crate::commands::deploy::Consent;
 use crate::commands::{deploy, host_runtime};
-use crate::environment::{DataDirectory, LatticeOptions, machine_name};
+use crate::environment::precedence::without_servers;
+use crate::environment::{self, DataDirectory, LatticeOptions, machine_name};
 use crate::failure::{Failure, Kind};
 use crate::faults::ThisProcess;
 use crate::logging::{self, LogFormat};
@@ -79,7 +80,7 @@ pub(crate) struct Up {
     links_over_wire: bool,
     /// Take over from another process with the identity of this host, which ends itself, instead of
     /// refusing to start
-    #[arg(long, requires = "nats")]
+    #[arg(long)]
     takeover: bool,
     /// Reject `weft drill`, which kills or suspends hosts to test failover
     #[arg(long)]
@@ -119,12 +120,35 @@ impl Up {
         config.admin = self.admin;
         config.links_over_wire = self.links_over_wire;
         config.takeover = self.takeover;
-        config.mesh = self.lattice.mesh(&config.name);
+        config.mesh = self.lattice.mesh(&config.name)?;
+        match &config.mesh {
+            None if self.takeover => return Err(without_servers("--takeover")),
+            None => log_unused_variables(),
+            Some(_) => {}
+        }
         config.logs = logs;
         if !self.no_drills {
             config.faults = Some(Arc::new(ThisProcess));
         }
         Ok(config)
+    }
+}
+
+/// Logs the variables that only a host of a lattice uses: one of them may have been meant to join
+/// it.
+fn log_unused_variables() {
+    let settings = environment::of_environment().settings;
+    if let Some(lattice) = &settings.lattice {
+        tracing::info!(
+            "this host is alone: the lattice name `{lattice}` (`WEFT_LATTICE`) is unused without \
+             NATS servers (`--nats` or `WEFT_NATS`)"
+        );
+    }
+    let names = settings.lattice_names().map(|name| name.variable);
+    let names: Vec<_> = names.filter(|&name| name != "WEFT_LATTICE").collect();
+    if !names.is_empty() {
+        let names = names.join(", ");
+        tracing::info!("this host is alone: {names} are unused without NATS servers");
     }
 }
 

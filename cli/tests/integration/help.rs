@@ -50,6 +50,15 @@ fn every_command_about_links_explains_itself_with_examples() {
 }
 
 #[test]
+fn every_command_about_contexts_explains_itself() {
+    check("context.txt", &["context", "--help"]);
+    for command in ["add", "use", "list", "show", "remove"] {
+        let file = format!("context-{command}.txt");
+        check(&file, &["context", command, "--help"]);
+    }
+}
+
+#[test]
 fn the_version_is_printed() {
     let run = Sandbox::new().weft(&["--version"], "");
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), "weft 0.1.0\n"));

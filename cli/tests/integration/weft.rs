@@ -39,20 +39,28 @@ impl Sandbox {
 
     /// Runs `weft` with these arguments and this standard input.
     pub(crate) fn weft(&self, arguments: &[&str], stdin: &str) -> Run {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
+        self.run(&[], arguments, stdin)
+    }
+
+    /// Runs `weft` with these variables and arguments.
+    pub(crate) fn weft_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Run {
+        self.run(variables, arguments, "")
+    }
+
+    /// The command with these variables and arguments, and no other setting.
+    pub(crate) fn command(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+        let mut command = weft_harness::weft::command(Path::new(env!("CARGO_BIN_EXE_weft")));
         command
             .args(arguments)
             .current_dir(self.path())
-            .env("HOME", self.path());
-        for name in [
-            "WEFT_ADMIN",
-            "WEFT_DATA_DIR",
-            "WEFT_LOG",
-            "XDG_DATA_HOME",
-            "COLUMNS",
-        ] {
-            command.env_remove(name);
-        }
+            .env("HOME", self.path())
+            .env_remove("COLUMNS")
+            .envs(variables.iter().copied());
+        command
+    }
+
+    fn run(&self, variables: &[(&str, &str)], arguments: &[&str], stdin: &str) -> Run {
+        let mut command = self.command(variables, arguments);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -4,7 +4,25 @@ use std::path::Path;
 use std::process::Command;
 
 /// The variables that `weft` reads.
-const SETTINGS: [&str; 4] = ["WEFT_ADMIN", "WEFT_DATA_DIR", "WEFT_LOG", "XDG_DATA_HOME"];
+pub const SETTINGS: [&str; 17] = [
+    "WEFT_ADMIN",
+    "WEFT_CONTEXT",
+    "WEFT_DATA_DIR",
+    "WEFT_LATTICE",
+    "WEFT_LOG",
+    "WEFT_NATS",
+    "WEFT_NATS_CA",
+    "WEFT_NATS_CERT",
+    "WEFT_NATS_CREDS",
+    "WEFT_NATS_DOMAIN",
+    "WEFT_NATS_KEY",
+    "WEFT_NATS_NKEY",
+    "WEFT_NATS_PASSWORD",
+    "WEFT_NATS_TOKEN",
+    "WEFT_NATS_USER",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+];
 
 /// A `weft` command that ignores the settings of this process.
 #[must_use]

@@ -16,6 +16,7 @@ use weft_harness::{Error, NatsServer, Process, free_addresses};
 
 use super::topology::{CLOUD_LABEL, Ports, Topology};
 use crate::commands::deploy;
+use crate::environment::settings;
 use crate::failure::{Failure, Kind};
 use crate::manifest;
 
@@ -276,6 +277,10 @@ impl LocalLattice {
                 continue;
             };
             let mut command = Command::new(&self.program);
+            // Settings for other lattices, as the login of their servers.
+            for name in settings::NAMES {
+                command.env_remove(name.variable);
+            }
             command.args(["up", "--lattice", "drill", "--name", &host.name]);
             command.args(["--nats", &server.nats.url()]);
             command.args(["--nats-replicas", &replicas]);

@@ -40,7 +40,7 @@ use self::local_target::LocalTarget;
 use self::report::DrillReport;
 use self::scenario::Scenario;
 use self::topology::{CLOUDS, Topology};
-use crate::environment::NamedHostOptions;
+use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format};
 use crate::signals::Signals;
@@ -122,7 +122,7 @@ pub(crate) struct Drill {
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
-    access: NamedHostOptions,
+    access: HostOptions,
 }
 
 /// The faults to inject.
@@ -207,7 +207,7 @@ impl Drill {
             confirmed: self.confirm.clone(),
             duration: self.duration.get(),
         };
-        let mut target = LiveTarget::find(&self.access.options, options).await?;
+        let mut target = LiveTarget::find(&self.access, options).await?;
         self.scenario(RATE_LIVE).run(&mut target).await
     }
 
@@ -241,7 +241,7 @@ impl Drill {
     }
 
     fn check_local(&self) -> Result<(), Failure> {
-        if let Some(option) = self.access.named_by {
+        if let Some(option) = self.access.named_by() {
             let message =
                 format!("`{option}` is for a live lattice, but `--file` starts a local lattice");
             return invalid(message, "omit one of the two options");

@@ -81,6 +81,14 @@ impl NatsOptions {
             .map(|server| login::without_secret(server));
         shown.collect::<Vec<_>>().join(",")
     }
+
+    /// True if the address of a server contains a login.
+    #[must_use]
+    pub fn has_login_in_address(&self) -> bool {
+        self.servers
+            .iter()
+            .any(|server| login::without_secret(server) != *server)
+    }
 }
 
 /// TLS settings of a connection.
