@@ -34,8 +34,7 @@ Commands connect to the host with the data directory, or as `weft help context` 
     name = "weft",
     version,
     after_help = AFTER_HELP,
-    max_term_width = HELP_COLUMNS_MAX,
-    disable_help_subcommand = true
+    max_term_width = HELP_COLUMNS_MAX
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -46,8 +45,10 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Up(Up),
+    #[command(visible_alias = "apply")]
     Deploy(Deploy),
     Check(Check),
+    #[command(visible_alias = "delete")]
     Undeploy(Undeploy),
     Get(Get),
     Status(Status),

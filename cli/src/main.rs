@@ -10,6 +10,7 @@
 //! | [`output`] | printing to standard output and standard error |
 //! | [`faults`] | fault injection into the process of a host |
 //! | [`failure`] | error messages and exit codes |
+//! | [`habits`] | commands of other tools, and those of weft instead |
 
 mod all_hosts;
 mod arguments;
@@ -24,9 +25,11 @@ mod environment;
 mod failure;
 mod faults;
 mod get_columns;
+mod habits;
 mod interfaces;
 mod logging;
 mod manifest;
+mod manifest_files;
 mod output;
 mod placement_table;
 mod providers;
@@ -50,9 +53,15 @@ use crate::arguments::Arguments;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    // Invalid arguments end the process here, with exit code 2.
-    let arguments = Arguments::parse();
-    match commands::run(arguments.command) {
+    let outcome = match Arguments::try_parse() {
+        Ok(arguments) => commands::run(arguments.command),
+        Err(error) => match habits::failure(&environment::arguments(), &error) {
+            Some(failure) => Err(failure),
+            // Ends the process: with exit code 2, or with 0 after the help.
+            None => error.exit(),
+        },
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::failure(&failure);

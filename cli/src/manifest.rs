@@ -75,15 +75,24 @@ impl Manifest {
     }
 }
 
-fn read(file: &Path) -> Result<Manifest, Vec<Message>> {
+/// Reads the app of a manifest without its component files, and the name of the file for messages.
+///
+/// # Errors
+/// The file cannot be read, or is not a valid manifest.
+pub(crate) fn read_app(file: &Path) -> Result<(String, App), Vec<Message>> {
     let name = if is_stdin(file) {
         "<stdin>".to_owned()
     } else {
         file.display().to_string()
     };
     let text = text(file, &name).map_err(|plain| vec![plain.into()])?;
-    let mut app = App::from_yaml(&name, &text)
+    let app = App::from_yaml(&name, &text)
         .map_err(|errors| vec![Message::Formatted(errors.to_string())])?;
+    Ok((name, app))
+}
+
+fn read(file: &Path) -> Result<Manifest, Vec<Message>> {
+    let (name, mut app) = read_app(file)?;
     let directory = file
         .parent()
         .filter(|_| !is_stdin(file))

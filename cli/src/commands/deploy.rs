@@ -1,7 +1,6 @@
 //! `weft deploy`: uploads artifacts and deploys apps.
 
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind, Plain};
 use crate::get_columns::size;
 use crate::manifest::{self, Manifest};
+use crate::manifest_files::ManifestFiles;
 use crate::output::{self, Format, Report};
 use crate::signals::Signals;
 use crate::urls::ServedRoute;
@@ -34,6 +34,7 @@ const PROGRESS_PERIOD: Duration = Duration::from_secs(10);
 const AFTER_HELP: &str = "\
 Examples:
   weft deploy shop.yaml                   deploy one app
+  weft apply -f shop.yaml                 the same
   weft deploy shop.yaml billing.yaml      deploy two apps, or none if a manifest is invalid
   generate-manifest | weft deploy -       read the manifest from standard input
   weft deploy shop.yaml --plan            print the changes on each host without applying them
@@ -51,9 +52,8 @@ uploaded. A repeated deploy of an unchanged app changes nothing.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Deploy {
-    /// YAML manifests; `-` reads standard input
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    files: ManifestFiles,
     /// Print the changes on each host without applying them
     #[arg(long)]
     plan: bool,
@@ -136,7 +136,7 @@ impl Deploy {
     /// A manifest is invalid, the host rejects one, or an app is not ready when the timeout
     /// expires.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let manifests = manifest::read_all(&self.files)?;
+        let manifests = manifest::read_all(&self.files.all())?;
         let client = connection::client(&self.host).await?;
         if self.plan {
             return plan::plan(&client, manifests, self.output).await;

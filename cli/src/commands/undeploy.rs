@@ -1,5 +1,8 @@
 //! `weft undeploy`: removes apps.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 use weft_control::UndeployReport;
@@ -7,7 +10,8 @@ use weft_lattice_config::AppName;
 
 use crate::connection;
 use crate::environment::HostOptions;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
+use crate::manifest;
 use crate::output::{self, Format, Report};
 use crate::target::AppTarget;
 
@@ -15,6 +19,7 @@ const AFTER_HELP: &str = "\
 Examples:
   weft undeploy shop
   weft undeploy shop billing
+  weft undeploy -f shop.yaml              remove the app of a manifest
 
 Data that providers of the app stored is kept for a later deploy.";
 
@@ -23,8 +28,11 @@ Data that providers of the app stored is kept for a later deploy.";
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Undeploy {
     /// Apps to remove
-    #[arg(required = true, value_name = "APP")]
+    #[arg(value_name = "APP", required_unless_present = "files")]
     apps: Vec<AppName>,
+    /// Remove the app of this manifest; `-` reads standard input; repeatable
+    #[arg(short, long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -41,11 +49,12 @@ impl Undeploy {
     /// Runs the command.
     ///
     /// # Errors
-    /// An app is missing.
+    /// A manifest is invalid, or an app is missing.
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        let apps = self.all_apps()?;
         let client = connection::client(&self.host).await?;
         let mut removed = Removed::default();
-        for app in self.apps {
+        for app in apps {
             match client.undeploy(&app).await {
                 Ok(report) => removed.0.push(report),
                 Err(error) => {
@@ -60,6 +69,24 @@ impl Undeploy {
         }
         output::report(&removed, self.output)?;
         Ok(())
+    }
+
+    /// The given apps and those of the manifests, each once.
+    fn all_apps(&self) -> Result<Vec<AppName>, Failure> {
+        let mut apps = self.apps.clone();
+        let mut mistakes = Vec::new();
+        for file in &self.files {
+            match manifest::read_app(file) {
+                Ok((_, app)) => apps.push(app.metadata.name),
+                Err(messages) => mistakes.extend(messages),
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(Failure::all(Kind::Input, mistakes));
+        }
+        let mut known = BTreeSet::new();
+        apps.retain(|app| known.insert(app.clone()));
+        Ok(apps)
     }
 }
 

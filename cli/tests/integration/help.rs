@@ -59,6 +59,16 @@ fn every_command_about_contexts_explains_itself() {
 }
 
 #[test]
+fn help_is_a_command_too_and_knows_aliases_and_nested_commands() {
+    check("weft.txt", &["help"]);
+    check("deploy.txt", &["help", "deploy"]);
+    check("deploy.txt", &["help", "apply"]);
+    check("undeploy.txt", &["help", "delete"]);
+    check("link-why.txt", &["help", "link", "why"]);
+    check("context-list.txt", &["help", "context", "ls"]);
+}
+
+#[test]
 fn the_version_is_printed() {
     let run = Sandbox::new().weft(&["--version"], "");
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), "weft 0.1.0\n"));

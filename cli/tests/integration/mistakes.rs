@@ -184,9 +184,50 @@ fn a_host_that_has_ended_is_not_reached() {
 }
 
 #[test]
+fn a_command_of_another_tool_is_an_error_that_names_the_one_of_weft() {
+    let run = Sandbox::new().weft(&["ls"], "");
+    check(
+        &run,
+        2,
+        "error: there is no command `weft ls`\n\
+         help: `weft get apps` lists apps, and `weft get RESOURCE` other resources",
+    );
+}
+
+#[test]
+fn manifests_are_given_with_and_without_f() {
+    let sandbox = Sandbox::new();
+    sandbox.write("shop.yaml", manifest("storefront.wasm"));
+    let messages = [
+        sandbox.weft(
+            &["deploy", "a.yaml", "-f", "b.yaml", "--file", "c.yaml"],
+            "",
+        ),
+        sandbox.weft(&["apply", "a.yaml", "b.yaml", "c.yaml"], ""),
+        sandbox.weft(
+            &["delete", "-f", "a.yaml", "-f", "b.yaml", "-f", "c.yaml"],
+            "",
+        ),
+    ];
+    for run in messages {
+        assert_eq!(run.code, Some(2));
+        let errors = run
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "));
+        let expected =
+            ["a", "b", "c"].map(|it| format!("error: cannot read the manifest `{it}.yaml`"));
+        assert_eq!(errors.collect::<Vec<_>>(), expected);
+    }
+    // An app is removed without its component files.
+    let run = sandbox.weft(&["undeploy", "-f", "shop.yaml"], "");
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+}
+
+#[test]
 fn a_mistake_in_the_arguments_is_exit_code_2() {
     let sandbox = Sandbox::new();
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 15] = [
         &[],
         &["deploy"],
         &["get", "pods"],
@@ -196,6 +237,12 @@ fn a_mistake_in_the_arguments_is_exit_code_2() {
         &["link", "why", "shop", "storefront"],
         &["link", "why", "shop", "storefront", "shop/pricing"],
         &["up", "--label", "a=1", "--label", "a=2"],
+        &["undeploy"],
+        &["up", "--lattice", "prod"],
+        &["up", "--takeover"],
+        &["up", "--nats-replicas", "3"],
+        &["get", "apps", "--nats-creds", "a.creds"],
+        &["get", "apps", "--context", "a", "--nats", "nats://a"],
     ];
     for arguments in cases {
         assert_eq!(sandbox.weft(arguments, "").code, Some(2), "{arguments:?}");
