@@ -16,7 +16,7 @@ use weft_lattice_config::ComponentName;
 
 use crate::contact::{self, Contact, HostContact};
 use crate::did_you_mean::suggest;
-use crate::environment::precedence::{Selection, Target};
+use crate::environment::precedence::{Selection, Source, Target};
 use crate::environment::{self, HostOptions};
 use crate::failure::{Failure, Kind};
 use crate::target::AppTarget;
@@ -41,6 +41,16 @@ pub(crate) async fn client(options: &HostOptions) -> Result<Client, Failure> {
         }
         Target::Host { admin, data_dir } => (admin, data_dir),
     };
+    // The address may be of the environment, and the data directory of the command line.
+    let source = match source {
+        Source::CommandLine if admin.is_some() && !options.has_admin() => {
+            Source::Environment("WEFT_ADMIN")
+        }
+        source => source,
+    };
+    if let Some(address) = &admin {
+        check_address(address)?;
+    }
     let data_directory = environment::data_directory(data_dir)?;
     let token = token::read(&data_directory);
     let recorded = recorded_address(&data_directory);
@@ -111,6 +121,19 @@ fn no_connection(servers: &str, outage: Option<&Outage>) -> Failure {
         Some(outage) => failure.caused_by(outage),
         None => failure,
     }
+}
+
+/// Checks that an address has a host and a port; the host may be a name.
+fn check_address(address: &str) -> Result<(), Failure> {
+    let is_valid = |(host, port): (&str, &str)| {
+        !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok()
+    };
+    if address.rsplit_once(':').is_some_and(is_valid) {
+        return Ok(());
+    }
+    let message = format!("`{address}` is not an admin address: expected `HOST:PORT`");
+    let help = format!("give the address that `weft up` prints, as in `{ADMIN_ADDRESS_DEFAULT}`");
+    Err(Failure::new(Kind::Input, message).or_help(help))
 }
 
 /// Reads the admin address that a host recorded in its data directory; `None` if no host did.
@@ -250,6 +273,22 @@ mod tests {
             &many,
             "did you mean `app-0`? list all apps with `weft get apps`",
         );
+    }
+
+    #[test]
+    fn an_admin_address_has_a_host_and_a_port() {
+        for address in [
+            "127.0.0.1:7411",
+            "localhost:1",
+            "[::1]:7411",
+            "north.example:80",
+        ] {
+            check_address(address).unwrap();
+        }
+        for address in ["localhost", ":7411", "http://a:7411", "a:b", "a:70000"] {
+            let failure = format!("{:?}", check_address(address).unwrap_err());
+            assert!(failure.contains("expected `HOST:PORT`"), "{failure}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Commands of other tools that people type by habit, where an alias would be wrong: the error names
-//! the command of weft.
+//! Commands of other tools that people type by habit, where an alias would be wrong: the error
+//! names the command of weft.
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};

@@ -111,12 +111,12 @@ impl Contexts {
         let exists = self.contexts.contains_key(name);
         if exists && existing == Existing::Keep {
             let message = format!("context `{name}` exists");
-            return Err(Failure::new(Kind::Failed, message)
+            return Err(Failure::new(Kind::Input, message)
                 .or_help("give another name, or replace it with `--replace`"));
         }
         if !exists && self.contexts.len() >= CONTEXTS_MAX {
             let message = format!("too many contexts: expected at most {CONTEXTS_MAX}");
-            return Err(Failure::new(Kind::Failed, message)
+            return Err(Failure::new(Kind::Input, message)
                 .or_help("remove some with `weft context remove NAME`"));
         }
         let settings = with_absolute_paths(settings)?;

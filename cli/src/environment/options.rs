@@ -268,6 +268,11 @@ impl HostOptions {
         })
     }
 
+    /// True if the command line has the admin address.
+    pub(crate) fn has_admin(&self) -> bool {
+        self.target.admin.is_some()
+    }
+
     /// The first of these options on the command line.
     pub(crate) fn named_by(&self) -> Option<&'static str> {
         let context = self.context.as_ref().map(|_| "--context");

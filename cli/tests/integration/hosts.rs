@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use weft_harness::{Error, Polling, Process, until};
+use weft_harness::{Error, NatsServer, Polling, Process, free_address, until};
 
 use crate::weft::Sandbox;
 
@@ -80,6 +80,65 @@ fn the_name_of_a_lattice_in_the_environment_stops_no_host_and_no_command() {
 }
 
 #[test]
+fn a_host_and_commands_meet_in_the_lattice_of_the_environment_or_of_a_context() {
+    let sandbox = Sandbox::new();
+    let (directory, address) = (sandbox.path().join("nats"), free_address().unwrap());
+    let login = "authorization { user: weft, password: secret }";
+    let mut nats = NatsServer::new(directory, address, login).unwrap();
+    nats.start().unwrap();
+    let url = nats.url();
+    let password = ("WEFT_NATS_PASSWORD", "secret");
+    let variables = [
+        ("WEFT_NATS", url.as_str()),
+        ("WEFT_LATTICE", "prod"),
+        ("WEFT_NATS_USER", "weft"),
+        password,
+    ];
+    let _host = Host::start(&sandbox, &variables);
+    // Another user, who has neither a token nor an address.
+    let client = Sandbox::new();
+    let run = client.weft_with(&variables, &["get", "hosts", "-o", "json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(
+        run.stdout.contains("\"lattice\": \"prod\""),
+        "{}",
+        run.stdout
+    );
+    let add = ["context", "add", "prod", "--use", "--nats", &url];
+    let run = client.weft(
+        &[&add[..], &["--lattice", "prod", "--nats-user", "weft"]].concat(),
+        "",
+    );
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = client.weft_with(&[password], &["get", "hosts", "-o", "json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(
+        run.stdout.contains("\"lattice\": \"prod\""),
+        "{}",
+        run.stdout
+    );
+    let run = client.weft_with(&[password], &["status", "shop"]);
+    let host = format!(
+        "host: any host of lattice `prod` on NATS servers `{url}`, selected by context `prod`\n"
+    );
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(
+        run.stderr.starts_with("error: there is no app `shop`\n"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.ends_with(&host), "{}", run.stderr);
+    // A wrong login is rejected, and named without the password.
+    let run = client.weft_with(&[("WEFT_NATS_PASSWORD", "wrong")], &["get", "hosts"]);
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    assert!(
+        run.stderr.ends_with(&host) && !run.stderr.contains("wrong"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
 fn a_wrong_admin_address_is_corrected_by_the_one_of_the_data_directory() {
     let sandbox = Sandbox::new();
     let host = Host::start(&sandbox, &[]);
@@ -120,6 +179,13 @@ fn a_wrong_admin_address_is_corrected_by_the_one_of_the_data_directory() {
     let found = "found another HTTP server: `HTTP/1.1 404 Not Found`";
     let variables = [("WEFT_ADMIN", other.as_str())];
     fails(&variables, &[], &[&other, found, "unset `WEFT_ADMIN`"]);
+    let data = sandbox.path().join(".local/share/weft");
+    let data = ["--data-dir", data.to_str().unwrap()];
+    fails(
+        &variables,
+        &data,
+        &["unset `WEFT_ADMIN`", "selected by `WEFT_ADMIN`"],
+    );
     let run = sandbox.weft(&["context", "add", "edge", "--use", "--admin", &other], "");
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let correction = format!(
