@@ -283,8 +283,9 @@ fn shown(target: Target) -> Result<Settings, Failure> {
 
 /// A note that the environment goes before the context in use.
 fn overridden() -> Option<String> {
-    let name = environment::of_environment().settings.target_name()?;
-    let variable = name.variable;
+    let Given { context, settings } = environment::of_environment();
+    let name = settings.target_name().map(|name| name.variable);
+    let variable = name.or_else(|| context.map(|_| "WEFT_CONTEXT"))?;
     Some(format!(
         "`{variable}` is set, and goes before the context in use"
     ))

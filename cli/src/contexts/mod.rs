@@ -6,6 +6,8 @@ mod file;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use weft_bus::Scope;
+
 use crate::contexts::file::ContextFile;
 use crate::did_you_mean::suggest;
 use crate::environment::precedence::NamedContext;
@@ -211,6 +213,13 @@ fn check(name: &str, settings: &Settings) -> Result<(), Failure> {
             "a context is for one host (`--admin`, `--data-dir`), or for a lattice (`--nats`)",
         );
     }
+    if let Some(Err(error)) = settings.lattice.as_deref().map(Scope::new) {
+        let failure = Failure::new(
+            Kind::Input,
+            format!("context `{name}` has an invalid lattice"),
+        );
+        return Err(failure.caused_by(&error));
+    }
     settings.login().map(drop)
 }
 
@@ -358,6 +367,7 @@ mod tests {
                 },
                 "selects one host, and has `--nats`",
             ),
+            (lattice(&"n".repeat(64)), "invalid lattice"),
             (
                 Settings {
                     nats_user: text("north"),

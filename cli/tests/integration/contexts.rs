@@ -130,6 +130,12 @@ fn where_commands_go_is_shown_with_the_source() {
     ];
     let prod = "any host of lattice `prod` on NATS servers `nats://a:1`\n  selected by `WEFT_NATS`";
     assert_eq!(show(&variables), prod);
+    let run = sandbox.weft_with(&[("WEFT_CONTEXT", "north")], &["context", "use", "--none"]);
+    assert!(
+        run.stderr.starts_with("`WEFT_CONTEXT` is set"),
+        "{}",
+        run.stderr
+    );
     let run = sandbox.weft_with(&variables, &["context", "use", "north"]);
     assert!(
         run.stderr.starts_with("`WEFT_NATS` is set"),
