@@ -75,11 +75,20 @@ impl Manifest {
     }
 }
 
-/// Reads the app of a manifest without its component files, and the name of the file for messages.
+/// The text of a manifest, and the app in it.
+#[derive(Debug)]
+pub(crate) struct ManifestText {
+    /// The name of the file for messages.
+    file: String,
+    text: String,
+    pub(crate) app: App,
+}
+
+/// Reads a manifest without its component files.
 ///
 /// # Errors
 /// The file cannot be read, or is not a valid manifest.
-pub(crate) fn read_app(file: &Path) -> Result<(String, App), Vec<Message>> {
+pub(crate) fn read_text(file: &Path) -> Result<ManifestText, Vec<Message>> {
     let name = if is_stdin(file) {
         "<stdin>".to_owned()
     } else {
@@ -88,18 +97,26 @@ pub(crate) fn read_app(file: &Path) -> Result<(String, App), Vec<Message>> {
     let text = text(file, &name).map_err(|plain| vec![plain.into()])?;
     let app = App::from_yaml(&name, &text)
         .map_err(|errors| vec![Message::Formatted(errors.to_string())])?;
-    Ok((name, app))
+    Ok(ManifestText {
+        file: name,
+        text,
+        app,
+    })
 }
 
-fn read(file: &Path) -> Result<Manifest, Vec<Message>> {
-    let (name, mut app) = read_app(file)?;
-    let directory = file
+fn read(path: &Path) -> Result<Manifest, Vec<Message>> {
+    let ManifestText {
+        file,
+        text,
+        mut app,
+    } = read_text(path)?;
+    let directory = path
         .parent()
-        .filter(|_| !is_stdin(file))
+        .filter(|_| !is_stdin(path))
         .unwrap_or(Path::new(""));
     let (artifacts, unusable) = resolve(&mut app, directory);
     Ok(Manifest {
-        file: name,
+        file,
         text,
         app,
         artifacts,

@@ -1,7 +1,5 @@
 //! `weft check`: checks manifests and their components without a host.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde::Serialize;
 use weft_host::{DeployError, ManifestCheck};
@@ -9,6 +7,7 @@ use weft_lattice_config::{AppName, Mistake, Mistakes, Source};
 
 use crate::failure::{Failure, Kind};
 use crate::manifest::{self, Manifest};
+use crate::manifest_files::ManifestFiles;
 use crate::output::{self, Format, Report};
 use crate::providers;
 
@@ -28,9 +27,8 @@ All mistakes are reported, each with its line. The exit code is 2 if there are a
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Check {
-    /// YAML manifests; `-` reads standard input
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    files: ManifestFiles,
     /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -55,7 +53,7 @@ impl Check {
     /// # Errors
     /// The mistakes of all manifests.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (manifests, mut messages) = manifest::read_each(&self.files);
+        let (manifests, mut messages) = manifest::read_each(&self.files.all());
         let mut all = AllChecked::default();
         if !manifests.is_empty() {
             let directory = tempfile::tempdir().map_err(|error| cannot_check(&error))?;

@@ -76,8 +76,8 @@ impl Undeploy {
         let mut apps = self.apps.clone();
         let mut mistakes = Vec::new();
         for file in &self.files {
-            match manifest::read_app(file) {
-                Ok((_, app)) => apps.push(app.metadata.name),
+            match manifest::read_text(file) {
+                Ok(text) => apps.push(text.app.metadata.name),
                 Err(messages) => mistakes.extend(messages),
             }
         }

@@ -104,7 +104,12 @@ impl<'s> Checker<'s, '_, '_> {
                 (None, Some(Value::Bool(false))) => {
                     let belongs_to = before.as_ref();
                     let belongs_to = belongs_to.and_then(|it| it.lacks(&entry.key, self.root));
-                    misspelled.extend(self.unknown_key(entry, &absent, path, belongs_to));
+                    misspelled.extend(self.unknown_key(
+                        entry,
+                        &absent,
+                        path,
+                        belongs_to.as_deref(),
+                    ));
                 }
                 (None, _) => {}
             }
@@ -126,7 +131,7 @@ impl<'s> Checker<'s, '_, '_> {
         entry: &Entry,
         expected: &[&'k str],
         path: &Path<'_>,
-        belongs_to: Option<String>,
+        belongs_to: Option<&str>,
     ) -> Option<&'k str> {
         let mut message = format!("unknown key {} in {}", quoted(&entry.key), path.in_words());
         if !expected.is_empty() {
@@ -134,7 +139,7 @@ impl<'s> Checker<'s, '_, '_> {
             message += if expected.len() == 1 { "" } else { "one of " };
             message += &quoted_list(expected.iter().copied());
         }
-        let help = match &belongs_to {
+        let help = match belongs_to {
             Some(map) => Some(format!("indent the key to make it a part of `{map}`")),
             None => did_you_mean(&entry.key, expected.iter().copied()),
         };
