@@ -243,15 +243,16 @@ fn resolve(app: &mut App, directory: &Path) -> (BTreeMap<Digest, Upload>, Mistak
                 digests.insert(path, digest.clone());
                 component.source = Source::Digest(digest);
             }
-            Err(error) => mistakes.push(unusable(index, &error)),
+            Err(error) => mistakes.push(unusable(index, component.name.as_str(), &error)),
         }
     }
     (uploads, mistakes)
 }
 
-fn unusable(component: usize, error: &ArtifactError) -> Mistake {
-    let path = format!("spec.components[{component}].source.file");
-    let mistake = Mistake::new(path, chain(error).join(": "));
+fn unusable(index: usize, component: &str, error: &ArtifactError) -> Mistake {
+    let path = format!("spec.components[{index}].source.file");
+    let message = format!("component `{component}`: {}", chain(error).join(": "));
+    let mistake = Mistake::new(path, message);
     match error {
         ArtifactError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => mistake
             .with_help(

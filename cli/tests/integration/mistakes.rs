@@ -95,8 +95,8 @@ fn a_missing_component_file_is_named_with_its_component() {
     check(
         &run,
         2,
-        "apps/shop.yaml:9:13: error: cannot read `apps/build/storefront.wasm`: No such file or directory \
-         (os error 2)\n  \
+        "apps/shop.yaml:9:13: error: component `storefront`: cannot read `apps/build/storefront.wasm`: \
+         No such file or directory (os error 2)\n  \
            |\n\
          9 |       file: build/storefront.wasm\n  \
            |             ^\n  \
@@ -111,8 +111,8 @@ fn a_core_module_is_rejected_without_a_host() {
     sandbox.write("core.wasm", b"\0asm\x01\0\0\0");
     let run = sandbox.weft(&["deploy", "shop.yaml"], "");
     assert_eq!(run.code, Some(2));
-    let expected = "shop.yaml:9:13: error: cannot use `core.wasm` as a component: the artifact is a \
-                    core WebAssembly module";
+    let expected = "shop.yaml:9:13: error: component `storefront`: cannot use `core.wasm` as a component: \
+                    the artifact is a core WebAssembly module";
     assert!(run.stderr.starts_with(expected), "{}", run.stderr);
 }
 

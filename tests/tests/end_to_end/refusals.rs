@@ -1,6 +1,6 @@
 //! Links that cannot be made are refused at deploy, with what was expected and what was found.
 
-use weft_tests::{Files, Finished, Weft};
+use weft_tests::{Files, Finished, PATIENCE, Weft, finish, spawn, weft_command};
 
 /// A component that imports `test:pair/number` and calls it with a text.
 const IMPORTER: &str = r#"
@@ -223,10 +223,17 @@ fn imports_and_links_that_do_not_meet_are_named() {
     assert!(weft.get("apps").is_empty());
 }
 
+/// Runs `weft check`.
+fn check(manifests: &[&str]) -> Finished {
+    let mut command = weft_command();
+    command.arg("check").args(manifests);
+    finish(spawn(command), PATIENCE)
+}
+
 /// The runs of every command that checks a manifest; each reports a mistake.
 fn all_checks(weft: &Weft, manifest: &std::path::Path) -> [Finished; 3] {
     let manifest = manifest.to_string_lossy();
-    let checked = weft.run(&["check", &manifest]).expect_code(2);
+    let checked = check(&[&manifest]).expect_code(2);
     let planned = weft.run(&["deploy", "--plan", &manifest]);
     let refused = weft.run(&["deploy", &manifest]);
     for run in [&planned, &refused] {
@@ -271,7 +278,7 @@ fn an_app_without_a_mistake_passes_every_check_and_a_check_needs_no_host() {
     let link = "links:\n- {from: left, interface: \"fixture:version/answer\", to: right}\n";
     let manifest = pair(&files, "guest:answer-client", "guest:answer-0-1-3", link);
     let path = manifest.to_string_lossy();
-    let checked = weft.run(&["check", &path]).expect_code(0);
+    let checked = check(&[&path]).expect_code(0);
     assert!(checked.stdout.starts_with("pair: good ("), "{checked}");
     weft.run(&["deploy", "--plan", &path]).expect_code(0);
     assert!(weft.get("apps").is_empty());
@@ -290,18 +297,18 @@ fn an_unknown_digest_is_named_with_the_way_to_upload_it() {
         run.expect_stderr(&["lost.yaml:6:", &digest, "`source.file`"]);
     }
     // The bytes may be on a host, so a check without one passes, with a note.
-    let checked = weft.run(&["check", &path]).expect_code(0);
+    let checked = check(&[&path]).expect_code(0);
     checked.expect_stderr(&["lost/left: not checked"]);
 }
 
 #[test]
 fn a_route_of_two_manifests_is_a_mistake_of_a_check_without_a_host() {
-    let (files, weft) = (Files::new(), Weft::empty());
+    let files = Files::new();
     let spec =
         "components:\n- {name: web, source: {file: guest:hello-http}}\nroutes:\n- {to: web}\n";
     let [one, two] = ["one", "two"].map(|name| files.app(name, spec));
     let [one, two] = [&one, &two].map(|path| path.to_string_lossy());
-    let checked = weft.run(&["check", &one, &two]).expect_code(2);
+    let checked = check(&[&one, &two]).expect_code(2);
     checked.expect_stderr(&["two.yaml:8:", "is also a route of app `one`"]);
 }
 
