@@ -26,7 +26,7 @@ Examples:
 const AFTER_HELP_WHY: &str = "\
 Examples:
   weft link why shop storefront shop:catalog/pricing
-  weft link why shop orders wasi:keyvalue --name stock -o json
+  weft link why shop orders wasi:keyvalue --name orders -o json
 
 The version of the interface is optional. An import with a plain name (WIT's `import left: …`) is
 selected by that name.";
