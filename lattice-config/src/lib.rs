@@ -13,8 +13,8 @@
 //! 3. `partial_app` extracts the well-formed names and references, and `validate` checks them.
 //! 4. Without mistakes, the tree is deserialized into [`App`].
 //!
-//! Mistakes that only show with the components of the app, or on a host, are [`Mistakes`]: they have
-//! paths, for which the manifest has positions.
+//! Mistakes that only show with the components of the app, or on a host, are [`Mistakes`]: they
+//! have paths, for which the manifest has positions.
 
 mod app;
 mod check;

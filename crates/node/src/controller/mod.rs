@@ -267,14 +267,14 @@ impl Controller {
     }
 
     /// Checks that an app can run: types, links, routes, and the settings of providers. Returns the
-    /// changes that a deploy would make, or all mistakes. Then either [`reconcile`](Self::reconcile) has to follow
+    /// changes that a deploy would make. Then either [`reconcile`](Self::reconcile) has to follow
     /// with the same app, or [`discard`](Self::discard).
     ///
     /// A host alone goes further, because no other host would run the app: it compiles the
     /// components, starts the providers and binds the links.
     ///
     /// # Errors
-    /// Any [`DeployError`].
+    /// Any [`DeployError`]: all mistakes of the app.
     pub(crate) async fn check(&self, app: App) -> Result<Vec<String>, DeployError> {
         self.send(|reply| Command::Check {
             app: Box::new(app),
@@ -283,8 +283,8 @@ impl Controller {
         .await?
     }
 
-    /// Checks an app as a deploy in a lattice does, and returns the changes that a deploy would make.
-    /// Reserves and starts nothing.
+    /// Checks an app as a deploy in a lattice does, and returns the changes that a deploy would
+    /// make. Reserves and starts nothing.
     ///
     /// # Errors
     /// Any [`DeployError`].

@@ -319,8 +319,8 @@ impl Actor {
         }
     }
 
-    /// The routes of an app that belong to another app, or to one that was checked and is about to be
-    /// deployed. Conflicts between other apps are no matter of this one.
+    /// The routes of an app that belong to another app, or to one that was checked and is about to
+    /// be deployed. Conflicts between other apps are no matter of this one.
     fn taken_routes(&self, app: &App) -> Vec<Reason> {
         let name = &app.metadata.name;
         let routes = app.spec.routes.iter().enumerate();
