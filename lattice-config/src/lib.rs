@@ -13,8 +13,8 @@
 //! 3. `partial_app` extracts the well-formed names and references, and `validate` checks them.
 //! 4. Without mistakes, the tree is deserialized into [`App`].
 //!
-//! Mistakes that only show with the components of the app, or on a host, are [`Mistakes`]: they
-//! have paths, for which the manifest has positions.
+//! `yaml_writer` writes the same form. Mistakes that only show with the components of the app, or
+//! on a host, are [`Mistakes`]: they have paths, for which the manifest has positions.
 
 mod app;
 mod check;
@@ -38,6 +38,7 @@ mod schema;
 mod spanned_yaml;
 mod validate;
 mod yaml;
+mod yaml_writer;
 
 pub use app::{
     ApiVersion, App, AppSpec, COMPONENTS_MAX, ComponentSpec, Instances, Kind, LINKS_MAX, Limits,

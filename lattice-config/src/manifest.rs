@@ -9,7 +9,7 @@ use crate::partial_app::PartialApp;
 use crate::schema::app_schema;
 use crate::spanned_yaml::{Node, Path};
 use crate::validate::validate;
-use crate::yaml;
+use crate::{yaml, yaml_writer};
 
 /// Maximum size of a manifest: a thousand times the size of an app of ten components.
 pub const MANIFEST_BYTES_MAX: usize = 1 << 20;
@@ -85,6 +85,15 @@ impl App {
             }
         };
         read(node, report, "")
+    }
+
+    /// Returns the app as a manifest, which [`App::from_yaml`] reads as the same app if it has at
+    /// most [`MANIFEST_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// Never fails for an app from [`App::from_yaml`] or [`App::from_json`].
+    pub fn to_yaml(&self) -> Result<String, serde_json::Error> {
+        yaml_writer::write(&self.to_json()?)
     }
 
     /// Returns the stored form.

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use proptest::prelude::*;
+use serde_json::{Map, Value};
 use weft_lattice_config::App;
 
 use crate::{app, golden};
@@ -16,6 +18,50 @@ fn an_app_comes_back_from_its_stored_form_as_it_was() {
             App::from_json("stored", &app.to_json().unwrap()).unwrap(),
             app
         );
+    }
+}
+
+#[test]
+fn an_app_comes_back_from_its_manifest_as_it_was() {
+    let text = fs::read_to_string(golden::folder("examples/shop.yaml")).expect("readable");
+    let shop = App::from_yaml("shop.yaml", &text).expect("correct");
+    for app in [shop, app(FULL)] {
+        let manifest = app.to_yaml().unwrap();
+        assert_eq!(App::from_yaml("shop.yaml", &manifest).unwrap(), app);
+        let keys = ["apiVersion:", "kind:", "metadata:", "spec:"];
+        let places = keys.map(|key| manifest.find(key).unwrap());
+        assert!(places.is_sorted(), "{manifest}");
+    }
+}
+
+/// JSON that a provider may have as a setting.
+fn setting() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        // Short fractions: serde_json reads the last digit of long ones wrong.
+        any::<i32>().prop_map(|eighths| Value::from(f64::from(eighths) / 8.0)),
+        ".{0,12}".prop_map(Value::from),
+        "[-0-9a-z:#.~ '\"\n\t]{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[-0-9a-z:#. ]{1,5}", inner, 0..4)
+                .prop_map(|map| Value::Object(Map::from_iter(map))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_manifest_keeps_every_setting(setting in setting(), text in ".{0,20}") {
+        let mut app = app(FULL);
+        app.metadata.annotations.insert("note".to_owned(), text);
+        app.spec.providers[0].config.insert("setting".to_owned(), setting);
+        let manifest = app.to_yaml().unwrap();
+        prop_assert_eq!(App::from_yaml("a.yaml", &manifest).unwrap(), app, "{}", manifest);
     }
 }
 
