@@ -11,6 +11,7 @@
 //! | `HEAD /v1/artifacts/{digest}` | | `204` or `404` |
 //! | `GET /v1/artifacts/{digest}` | | component bytes |
 //! | `POST /v1/apps` | [`DeployRequest`] | [`DeployReport`] |
+//! | `GET /v1/apps/{name}` | | [`AppRecord`] |
 //! | `DELETE /v1/apps/{name}` | | [`UndeployReport`] |
 //! | `POST /v1/call?here=` | [`CallRequest`] | [`CallReply`] |
 //! | `GET /v1/placements?why=&app=`, `GET /v1/inventory` | | array of the row type in [`rows`] |
@@ -81,6 +82,17 @@ pub struct DeployReport {
     pub changes: Vec<String>,
     /// The routes the app now answers, as in `weft get routes`.
     pub routes: Vec<rows::RouteRow>,
+}
+
+/// The answer to `GET /v1/apps/{name}`: the desired state of an app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppRecord {
+    /// The manifest; every source is a digest.
+    pub app: App,
+    /// The desired revision.
+    pub revision: u64,
+    /// Time of the last change, in milliseconds since the Unix epoch.
+    pub changed_at_ms: u64,
 }
 
 /// The answer to an undeploy.

@@ -31,6 +31,9 @@ pub struct AppRow {
     pub routes: usize,
     /// Time of the last change, in milliseconds since the Unix epoch.
     pub changed_at_ms: u64,
+    /// The labels of the manifest; empty in the answer of a host of an older release.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A row of `weft get components`.

@@ -25,9 +25,9 @@ pub use self::lines::Lines;
 
 use super::rows::{HostRow, LinkWhyRow};
 use super::{
-    CallReply, CallRequest, DeployReport, DeployRequest, DrainReport, DrainRequest, ErrorBody,
-    EventRow, FaultReport, FaultRequest, HostRef, JSON_BYTES_MAX, LabelReport, LabelRequest,
-    LinkQuery, LogLine, LogQuery, PlanReport, StatusReport, UndeployReport,
+    AppRecord, CallReply, CallRequest, DeployReport, DeployRequest, DrainReport, DrainRequest,
+    ErrorBody, EventRow, FaultReport, FaultRequest, HostRef, JSON_BYTES_MAX, LabelReport,
+    LabelRequest, LinkQuery, LogLine, LogQuery, PlanReport, StatusReport, UndeployReport,
 };
 use weft_bus::Bus;
 use weft_membership::HostId;
@@ -202,6 +202,15 @@ impl Client {
     /// Any [`ClientError`]; a link or component that the host rejects is [`ClientError::Refused`].
     pub async fn deploy(&self, request: &DeployRequest) -> Result<DeployReport, ClientError> {
         self.json(Method::POST, "/v1/apps", self.encode(request)?)
+            .await
+    }
+
+    /// Fetches the desired state of an app: its manifest, with digests as sources.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; a missing app is [`ClientError::Refused`] with the code `not-found`.
+    pub async fn app(&self, app: &AppName) -> Result<AppRecord, ClientError> {
+        self.json(Method::GET, &format!("/v1/apps/{app}"), Bytes::new())
             .await
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weft_control::operating::{ChangeKind, ComponentStatus, HostChange, RevisionStatus};
 use weft_control::rows::{AppRow, InventoryRow, PinRow, PlacementRow};
-use weft_control::{PlanReport, StatusReport};
+use weft_control::{AppRecord, PlanReport, StatusReport};
 use weft_lattice_config::placement::{ComponentId, HostId, MoveKind, Plan, moves};
 use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, AppName, ComponentSpec};
@@ -122,6 +122,16 @@ impl PlacementReport {
             })
         });
         rows.collect()
+    }
+
+    /// The desired record of an app.
+    pub(super) fn record(&self, app: &str) -> Result<AppRecord, ApiError> {
+        let deployed = self.deployed(app)?;
+        Ok(AppRecord {
+            app: deployed.app.clone(),
+            revision: deployed.revision,
+            changed_at_ms: deployed.changed_at_ms,
+        })
     }
 
     /// Compares an app with its placement.
@@ -360,6 +370,7 @@ impl PlacementReport {
             links: spec.links.len(),
             routes: spec.routes.len(),
             changed_at_ms: deployed.changed_at_ms,
+            labels: deployed.app.metadata.labels.clone(),
         }
     }
 

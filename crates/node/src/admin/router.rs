@@ -80,6 +80,9 @@ impl Api {
             }
             (&Method::GET, ["v1", what]) => self.rows(what, request.uri().query()),
             (&Method::POST, ["v1", "apps"]) => self.deploy(request).await,
+            (&Method::GET, ["v1", "apps", app]) => {
+                json(&PlacementReport::of(&self.sources)?.record(app)?)
+            }
             (&Method::DELETE, ["v1", "apps", app]) => self.undeploy(app).await,
             (&Method::POST, ["v1", "call"]) => self.call(request).await,
             (method, ["v1", "artifacts", digest]) => {

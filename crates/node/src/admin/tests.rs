@@ -305,6 +305,32 @@ async fn an_app_is_ready_on_all_hosts_or_says_where_it_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_host_has_the_manifest_and_the_labels_of_an_app() {
+    let lattice = TestLattice::new();
+    let hosts = lattice.hosts(["north", "south"]).await;
+    hosts[0].store_artifact("shop");
+    let mut shop = app_on("south", "shop", 1);
+    shop.metadata
+        .labels
+        .insert("team".to_owned(), "web".to_owned());
+    hosts[0].joined.deploy(shop.clone()).await.unwrap();
+    wait_until_ready(&hosts, &hosts[1..]).await;
+    for host in &hosts {
+        let api = api(host).await;
+        let record = get(&api, "/v1/apps/shop").await;
+        assert_eq!(record["revision"], 1, "{record}");
+        let manifest: App = serde_json::from_value(record["app"].clone()).unwrap();
+        assert_eq!(manifest, shop);
+        let rows = get(&api, "/v1/apps").await;
+        assert_eq!(rows[0]["labels"], json!({ "team": "web" }));
+        let (status, missing) = send(&api, Method::GET, "/v1/apps/shp", &Value::Null).await;
+        assert_eq!(status, 404, "{missing}");
+        let message = missing["message"].as_str().unwrap();
+        assert_eq!(message, "there is no app `shp`");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_app_that_starts_nowhere_has_failed() {
     let lattice = TestLattice::new();
     let hosts = lattice.hosts(["north", "south"]).await;
