@@ -6,13 +6,15 @@ use std::fmt;
 use std::future::Future;
 
 use clap::Args;
-use weft_control::rows::HostRow;
+use serde::de::DeserializeOwned;
+use weft_control::rows::{HostRow, InventoryRow};
 use weft_control::{
     Client, ClientError, ErrorBody, ErrorCode, GatherError, Gathered, HostRef, SilentHost,
 };
 
 use crate::failure::{Failure, Kind, chain};
 use crate::output;
+use crate::row_joins::{self, OfEachHost};
 
 /// The option that selects the answers of one host.
 #[derive(Debug, Clone, Args)]
@@ -105,6 +107,20 @@ where
     answers(client.gather(hosts, request).await)
 }
 
+/// The rows of these hosts, each of which has its own, in one list.
+///
+/// # Errors
+/// As [`gather`].
+pub(crate) async fn rows_of_all<R: OfEachHost + DeserializeOwned>(
+    client: &Client,
+    hosts: &[HostRow],
+    what: &'static str,
+) -> Result<Vec<R>, Failure> {
+    let request = |_: &HostRow, host: Client| async move { host.rows(what).await };
+    let answers = gather(client, hosts.to_vec(), request).await?;
+    Ok(R::join(answers))
+}
+
 /// Requests details of each of these hosts, and names those that do not answer. None need answer.
 pub(crate) async fn gather_details<T, F>(
     client: &Client,
@@ -117,6 +133,37 @@ where
     let Gathered { answers, silent } = client.gather(hosts, request).await;
     warn(&silent);
     answers
+}
+
+/// Adds to rows of hosts the details that only each live host itself has.
+pub(crate) async fn add_details(client: &Client, rows: &mut [HostRow]) {
+    let others = rows
+        .iter()
+        .filter(|row| !row.is_gone() && row.admin.is_none());
+    let others: Vec<_> = others.cloned().collect();
+    if !others.is_empty() {
+        let request = |_: &HostRow, host: Client| async move { host.rows("hosts").await };
+        let own = gather_details(client, others, request).await;
+        row_joins::add_own(rows, own);
+    }
+}
+
+/// The inventory of one host, from itself if it is alive, else from the host of `asked`.
+///
+/// # Errors
+/// Any [`ClientError`].
+pub(crate) async fn inventory_of(
+    client: &Client,
+    asked: &Client,
+    host: &HostRow,
+) -> Result<Vec<InventoryRow>, Failure> {
+    let source = match host.is_gone() {
+        true => asked.clone(),
+        false => client.for_row(host)?,
+    };
+    let mut rows: Vec<InventoryRow> = source.rows("inventory").await?;
+    rows.retain(|row| row.id == host.id);
+    Ok(rows)
 }
 
 /// The answers; the other hosts are named on standard error.

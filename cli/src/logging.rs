@@ -11,7 +11,8 @@ use weft_host::logs::{GUEST_TARGET, Logs};
 
 use crate::environment;
 use crate::failure::{Failure, Kind};
-use crate::output::{Colour, colour_on_stderr};
+use crate::output::colour_on_stderr;
+use crate::styled::Colour;
 
 /// The format of the log on standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

@@ -8,6 +8,7 @@
 //! | [`contexts`] | named settings in a file of the user |
 //! | [`contact`] | the host or lattice of the command, for failures |
 //! | [`output`] | printing to standard output and standard error |
+//! | [`styled`] | styles of text and their colours |
 //! | [`faults`] | fault injection into the process of a host |
 //! | [`failure`] | error messages and exit codes |
 //! | [`habits`] | commands of other tools, and those of weft instead |
@@ -27,6 +28,7 @@ mod faults;
 mod get_columns;
 mod habits;
 mod interfaces;
+mod listing;
 mod logging;
 mod manifest;
 mod manifest_files;
@@ -34,12 +36,15 @@ mod output;
 mod placement_table;
 mod providers;
 mod row_joins;
+mod selector;
 mod signals;
+mod styled;
 mod table;
 mod target;
 mod time;
 mod urls;
 mod wait;
+mod watch;
 
 use std::process::ExitCode;
 

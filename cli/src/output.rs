@@ -3,14 +3,15 @@
 //! A command returns a [`Report`], which is printed as text or JSON. Text from hosts and guests is
 //! not trusted: control characters are escaped.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use crate::environment;
 use crate::failure::{Failure, Kind, Message, Plain};
+use crate::styled::{Colour, Style, Styled, printable};
 
 /// The output format on standard output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -25,8 +26,13 @@ pub(crate) enum Format {
 
 /// The result of a command.
 pub(crate) trait Report: Serialize {
-    /// The text for people.
+    /// The text for people, without styles and of any width.
     fn text(&self) -> String;
+
+    /// The text for people, for a terminal with this many columns, or without a limit.
+    fn styled(&self, _columns: Option<usize>) -> Styled {
+        Styled::plain(self.text())
+    }
 
     /// A note for standard error: why the result is empty, and the next step.
     fn note(&self) -> Option<String> {
@@ -48,7 +54,7 @@ pub(crate) enum Reader {
 /// Standard output cannot be written for a reason other than a closed pipe.
 pub(crate) fn report(report: &impl Report, format: Format) -> Result<Reader, Failure> {
     let reader = match format {
-        Format::Text => write_stdout(&printable(&report.text())),
+        Format::Text => write_stdout(&stdout_text(report)),
         Format::Json => write_stdout(&json(report, serde_json::to_string_pretty)?),
     }?;
     if let Some(note) = report.note() {
@@ -63,9 +69,17 @@ pub(crate) fn report(report: &impl Report, format: Format) -> Result<Reader, Fai
 /// As [`report`].
 pub(crate) fn line(report: &impl Report, format: Format) -> Result<Reader, Failure> {
     match format {
-        Format::Text => write_stdout(&printable(&report.text())),
+        Format::Text => write_stdout(&stdout_text(report)),
         Format::Json => write_stdout(&json(report, serde_json::to_string)?),
     }
+}
+
+/// Prints an empty line between two results of a stream.
+///
+/// # Errors
+/// As [`report`].
+pub(crate) fn blank_line() -> Result<Reader, Failure> {
+    write_stdout("\n")
 }
 
 /// Prints a note, which is not a failure, on standard error.
@@ -90,27 +104,40 @@ pub(crate) fn is_watched() -> bool {
     io::stdout().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Colour, if standard error is a terminal and the user has not disabled it.
+/// Colour on standard error.
 pub(crate) fn colour_on_stderr() -> Colour {
-    if io::stderr().is_terminal() && !environment::no_colour() {
+    colour(io::stderr().is_terminal())
+}
+
+/// Colour, if the stream is a terminal and the user has not disabled it.
+fn colour(is_terminal: bool) -> Colour {
+    if is_terminal && !environment::no_colour() {
         Colour::On
     } else {
         Colour::Off
     }
 }
 
-/// Colour of text on standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colour {
-    On,
-    Off,
+/// The width of standard output; `None` if it is not a terminal, or one of unknown width.
+fn stdout_columns() -> Option<usize> {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let columns = tcgetwinsize(stdout).ok()?.ws_col;
+    (columns > 0).then_some(columns.into())
 }
 
 // === texts ===
 
+fn stdout_text(report: &impl Report) -> String {
+    let text = report.styled(stdout_columns());
+    text.render(colour(io::stdout().is_terminal()))
+}
+
 fn failure_text(failure: &Failure, colour: Colour) -> String {
     let messages = failure.messages().iter().map(|message| match message {
-        Message::Plain(plain) => plain_text(plain, colour),
+        Message::Plain(plain) => plain_text(plain).render(colour),
         Message::Formatted(text) => printable(text).trim_end().to_owned(),
     });
     let label = match colour {
@@ -122,36 +149,19 @@ fn failure_text(failure: &Failure, colour: Colour) -> String {
     messages.chain(host).collect::<Vec<_>>().join("\n")
 }
 
-fn plain_text(plain: &Plain, colour: Colour) -> String {
-    let (error, help) = match colour {
-        Colour::On => ("\x1b[1;31merror\x1b[0m", "\x1b[1;36mhelp\x1b[0m"),
-        Colour::Off => ("error", "help"),
-    };
-    let mut text = format!("{error}: {}", printable(&plain.message));
+fn plain_text(plain: &Plain) -> Styled {
+    let mut text = Styled::default();
+    text.push(Style::Error, "error");
+    text.push(Style::Plain, format!(": {}", plain.message));
     for cause in &plain.causes {
-        text += &format!("\n  caused by: {}", printable(cause));
+        text.push(Style::Plain, format!("\n  caused by: {cause}"));
     }
     if let Some(advice) = &plain.help {
-        text += &format!("\n{help}: {}", printable(advice));
+        text.push(Style::Plain, "\n");
+        text.push(Style::Help, "help");
+        text.push(Style::Plain, format!(": {advice}"));
     }
     text
-}
-
-/// Escapes control characters, so that a guest cannot control the terminal.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    let is_harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
-    if text.chars().all(is_harmless) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        if is_harmless(character) {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_default());
-        }
-    }
-    Cow::Owned(shown)
 }
 
 fn json<T: Serialize>(
@@ -240,11 +250,5 @@ mod tests {
             "{text:?}"
         );
         assert!(text.ends_with("`b\\u{1b}[2J`"), "{text:?}");
-    }
-
-    #[test]
-    fn line_ends_and_tabs_stay_and_other_control_characters_are_escaped() {
-        assert_eq!(printable("a\tb\n"), "a\tb\n");
-        assert_eq!(printable("a\rb\u{7}"), "a\\rb\\u{7}");
     }
 }

@@ -6,7 +6,8 @@ use weft_control::rows::{FitsRow, HostFitRow, PlacementRow};
 
 use crate::get_columns::pins;
 use crate::output::Report;
-use crate::table::Table;
+use crate::styled::{Style, Styled};
+use crate::table::{Cell, Cut, Table};
 
 /// Placements with the standing of every host.
 #[derive(Debug, Serialize)]
@@ -19,8 +20,18 @@ pub(crate) struct Explained {
 
 impl Report for Explained {
     fn text(&self) -> String {
-        let components = self.rows.iter().map(component);
-        components.collect::<Vec<_>>().join("\n")
+        self.styled(None).to_string()
+    }
+
+    fn styled(&self, columns: Option<usize>) -> Styled {
+        let mut text = Styled::default();
+        for row in &self.rows {
+            if !text.is_empty() {
+                text.push(Style::Plain, "\n");
+            }
+            text.append(component(row, columns));
+        }
+        text
     }
 
     fn note(&self) -> Option<String> {
@@ -28,7 +39,7 @@ impl Report for Explained {
     }
 }
 
-fn component(row: &PlacementRow) -> String {
+fn component(row: &PlacementRow, columns: Option<usize>) -> Styled {
     let PlacementRow {
         app,
         component,
@@ -38,22 +49,36 @@ fn component(row: &PlacementRow) -> String {
         ready,
         ..
     } = row;
-    let mut text = format!(
-        "{app}/{component}: revision {revision}, {ready} of {wanted} replicas ready, {placed} placed\n"
-    );
+    let mut text = Styled::default();
+    text.push(Style::Heading, format!("{app}/{component}"));
+    text.push(Style::Plain, format!(": revision {revision}, "));
+    let readiness = format!("{ready} of {wanted} replicas ready");
+    text.push(Style::of_readiness(*ready, *wanted), readiness);
+    text.push(Style::Plain, format!(", {placed} placed\n"));
     let Some(fits) = &row.fits else {
         return text;
     };
     for line in requirements(row, fits) {
-        text += &format!("  {line}\n");
+        text.push(Style::Plain, format!("  {line}\n"));
     }
-    let mut table = Table::new(&[
+    text.append(hosts_table(fits).styled(columns));
+    text
+}
+
+/// The table of hosts. The reasons are the purpose of the command, so that they are wrapped.
+pub(crate) fn hosts_table(fits: &FitsRow) -> Table {
+    let headings = [
         "ORDER", "HOST", "STATUS", "REPLICAS", "SERVES", "LABELS", "FREE", "REASON",
-    ]);
+    ];
+    let columns = headings.map(|heading| match heading {
+        "REASON" => (heading, Cut::Wrap),
+        _ => (heading, Cut::Middle),
+    });
+    let mut table = Table::new(columns);
     for host in &fits.hosts {
         table.row(cells(host));
     }
-    text + &table.to_string()
+    table
 }
 
 fn requirements(row: &PlacementRow, fits: &FitsRow) -> Vec<String> {
@@ -77,20 +102,20 @@ fn requirements(row: &PlacementRow, fits: &FitsRow) -> Vec<String> {
     lines
 }
 
-fn cells(host: &HostFitRow) -> Vec<String> {
+fn cells(host: &HostFitRow) -> [Cell; 8] {
     let free = match (host.free, host.capacity) {
         (Some(free), Some(capacity)) => format!("{free} of {capacity}"),
         _ => "no limit".to_owned(),
     };
-    vec![
-        host.order.to_string(),
-        host.host.clone(),
-        host.status.clone(),
-        host.replicas.to_string(),
-        if host.serves { "yes" } else { "no" }.to_owned(),
-        host.labels.join(","),
-        free,
-        host.why.clone(),
+    [
+        host.order.to_string().into(),
+        Cell::from(&host.host),
+        Cell::state(&host.status),
+        host.replicas.to_string().into(),
+        if host.serves { "yes" } else { "no" }.into(),
+        host.labels.join(",").into(),
+        free.into(),
+        Cell::from(&host.why),
     ]
 }
 

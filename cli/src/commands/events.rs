@@ -10,6 +10,7 @@ use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::Failure;
 use crate::output::{self, Format, Reader, Report};
+use crate::styled::{Style, Styled};
 use crate::time::utc;
 
 const AFTER_HELP: &str = "\
@@ -78,14 +79,28 @@ impl Events {
 
 impl Report for Line {
     fn text(&self) -> String {
-        let EventRow {
-            time_ms,
-            kind,
-            message,
-            ..
-        } = &self.0;
-        format!("{} {kind:15} {message}", utc(*time_ms))
+        self.styled(None).to_string()
     }
+
+    fn styled(&self, _: Option<usize>) -> Styled {
+        event_text(&self.0)
+    }
+}
+
+/// The time, kind and message of an event.
+pub(crate) fn event_text(event: &EventRow) -> Styled {
+    let EventRow {
+        time_ms,
+        kind,
+        message,
+        ..
+    } = event;
+    let mut text = Styled::default();
+    text.push(Style::Faint, utc(*time_ms));
+    text.push(Style::Plain, " ");
+    text.push(Style::of_event(kind), format!("{kind:15}"));
+    text.push(Style::Plain, format!(" {message}"));
+    text
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `weft get`: lists resources of a lattice.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::str::FromStr;
 
@@ -16,21 +17,26 @@ use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::get_columns::Row;
-use crate::output::{self, Format, Report};
+use crate::listing::{Form, Listing, News};
+use crate::output::{self, Format, Reader, Report};
 use crate::placement_table::Explained;
-use crate::row_joins::{self, OfEachHost};
-use crate::table::Table;
+use crate::row_joins::OfEachHost;
+use crate::selector::Selector;
 use crate::target::AppTarget;
-use crate::time::now_ms;
+use crate::watch;
 
 const AFTER_HELP: &str = "\
 Examples:
   weft get apps
+  weft get apps -l team=web               apps whose manifest has this label
+  weft get apps --watch                   the apps again with each change
+  weft get app shop -o yaml > shop.yaml   a manifest of what is deployed, for `weft deploy`
   weft get links shop
   weft get placements shop                hosts of each component, and what blocks missing replicas
   weft get placements shop --why          the standing of every host towards each component
   weft get components --host north        components of one host
   weft get inventory north                components that one host runs
+  weft get hosts -l cloud=a -o name | xargs -n1 weft drain
   weft get components -o json | jq '.[] | select(.traps > 0)'";
 
 /// List apps, components, links, providers, routes, placements, hosts or inventories
@@ -50,13 +56,33 @@ pub(crate) struct Get {
     /// For placements, explain where each component runs: labels, order and capacity of all hosts
     #[arg(long)]
     why: bool,
+    /// List only resources of apps with these labels in their manifest, and for hosts and inventory
+    /// only hosts with them: KEY=VALUE, KEY!=VALUE, KEY or !KEY, separated by commas
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<Selector>,
+    /// Print again with each change, until interrupted
+    #[arg(short, long, conflicts_with = "why")]
+    watch: bool,
     #[command(flatten)]
     one_host: OneHost,
-    /// Print in this format
+    /// Print in this format; `wide` has all columns, `name` one name on each line, `yaml` is the
+    /// manifest of an app
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
-    output: Format,
+    output: GetFormat,
     #[command(flatten)]
     host: HostOptions,
+}
+
+/// The output formats of this command.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum GetFormat {
+    // Plain comments, as in `Format`.
+    #[default]
+    Text,
+    Wide,
+    Name,
+    Json,
+    Yaml,
 }
 
 /// The resources of a lattice.
@@ -103,16 +129,24 @@ impl Get {
         }
         self.check_options()?;
         let client = connection::client(&self.host).await?;
-        match (self.resource, host) {
-            (Resource::Apps, _) => self.list::<AppRow>(&client).await,
-            (Resource::Components, _) => self.list_all::<ComponentRow>(&client).await,
-            (Resource::Links, _) => self.list_all::<LinkRow>(&client).await,
-            (Resource::Providers, _) => self.list::<ProviderRow>(&client).await,
-            (Resource::Routes, _) => self.list_all::<RouteRow>(&client).await,
-            (Resource::Placements, _) if self.why => self.explain_placements(&client).await,
-            (Resource::Placements, _) => self.list::<PlacementRow>(&client).await,
-            (Resource::Hosts, host) => self.hosts(&client, host).await,
-            (Resource::Inventory, host) => self.inventory(&client, host).await,
+        let client = &client;
+        match (self.resource, &host) {
+            (Resource::Apps, _) if self.output == GetFormat::Yaml => self.manifest(client).await,
+            (Resource::Apps, _) => self.show::<AppRow>(client, Self::list).await,
+            (Resource::Components, _) => self.show::<ComponentRow>(client, Self::list_all).await,
+            (Resource::Links, _) => self.show::<LinkRow>(client, Self::list_all).await,
+            (Resource::Providers, _) => self.show::<ProviderRow>(client, Self::list).await,
+            (Resource::Routes, _) => self.show::<RouteRow>(client, Self::list_all).await,
+            (Resource::Placements, _) if self.why => self.explain_placements(client).await,
+            (Resource::Placements, _) => self.show::<PlacementRow>(client, Self::list).await,
+            (Resource::Hosts, host) => {
+                let hosts = async |get: &Self, client: &Client| get.hosts(client, host).await;
+                self.show::<HostRow>(client, hosts).await
+            }
+            (Resource::Inventory, host) => {
+                let rows = async |get: &Self, client: &Client| get.inventory(client, host).await;
+                self.show::<InventoryRow>(client, rows).await
+            }
         }
     }
 
@@ -133,28 +167,68 @@ impl Get {
                 "for the mode of a link use `weft link why`",
             );
         }
+        if self.why && !matches!(self.output, GetFormat::Text | GetFormat::Json) {
+            return rejected(
+                "`--why` prints text or JSON",
+                "use `-o text` or `-o json`, or omit `--why`",
+            );
+        }
+        if self.output != GetFormat::Yaml {
+            return Ok(());
+        }
+        if self.resource != Resource::Apps || self.app.is_none() {
+            return rejected(
+                "`-o yaml` prints the manifest of one app",
+                "name the app, as in `weft get app shop -o yaml`; for rows use `-o json`",
+            );
+        }
+        if self.watch || self.selector.is_some() {
+            return rejected(
+                "`-o yaml` takes neither `--watch` nor `--selector`",
+                "use `-o json` for rows",
+            );
+        }
         Ok(())
     }
 
-    /// Prints the rows that every host has: those of the selected host, or of the one of the
-    /// command.
-    async fn list<R: Row>(&self, client: &Client) -> Result<(), Failure> {
+    /// Prints the manifest of the app, as it is deployed.
+    async fn manifest(&self, client: &Client) -> Result<(), Failure> {
+        let Some(app) = &self.app else { return Ok(()) };
+        let asked = self.one_host.client(client).await?;
+        let record = match asked.app(app).await {
+            Ok(record) => record,
+            Err(error) => {
+                let (app, component) = (app.clone(), None);
+                let target = AppTarget { app, component };
+                return Err(connection::explain(client, &target, error).await);
+            }
+        };
+        let yaml = record.app.to_yaml().map_err(|error| {
+            Failure::new(Kind::Failed, "cannot write the manifest").caused_by(&error)
+        })?;
+        output::report(&ManifestText(yaml), Format::Text).map(drop)
+    }
+
+    // === rows ===
+
+    /// The rows that every host has: those of the selected host, or of the one of the command.
+    async fn list<R: Row>(&self, client: &Client) -> Result<Vec<R>, Failure> {
         let rows = self.one_host.client(client).await?;
-        let rows = rows.rows(self.resource.plural()).await?;
-        self.show::<R>(client, rows).await
+        Ok(rows.rows(self.resource.plural()).await?)
     }
 
-    /// Prints the rows of all hosts, each of which has its own.
-    async fn list_all<R: Row + OfEachHost>(&self, client: &Client) -> Result<(), Failure> {
+    /// The rows of all hosts, each of which has its own.
+    async fn list_all<R: Row + OfEachHost>(&self, client: &Client) -> Result<Vec<R>, Failure> {
         let hosts = self.one_host.rows(client).await?;
-        let what = self.resource.plural();
-        let request = |_: &HostRow, host: Client| async move { host.rows(what).await };
-        let answers = all_hosts::gather(client, hosts, request).await?;
-        self.show(client, R::join(answers)).await
+        all_hosts::rows_of_all(client, &hosts, self.resource.plural()).await
     }
 
-    /// Prints all hosts, or one, with the details that only each host itself has.
-    async fn hosts(&self, client: &Client, reference: Option<HostRef>) -> Result<(), Failure> {
+    /// All hosts, or one, with the details that only each host itself has.
+    async fn hosts(
+        &self,
+        client: &Client,
+        reference: &Option<HostRef>,
+    ) -> Result<Vec<HostRow>, Failure> {
         let asked = self.one_host.client(client).await?;
         let mut rows: Vec<HostRow> = asked.rows("hosts").await?;
         if let Some(reference) = reference {
@@ -163,36 +237,23 @@ impl Get {
                 .map_err(|error| Failure::from_error(Kind::Failed, &error).or_help(error.help()))?;
             rows = vec![host];
         }
-        let others = rows
-            .iter()
-            .filter(|row| !row.is_gone() && row.admin.is_none());
-        let others: Vec<_> = others.cloned().collect();
-        if !others.is_empty() {
-            let request = |_: &HostRow, host: Client| async move { host.rows("hosts").await };
-            let own = all_hosts::gather_details(client, others, request).await;
-            row_joins::add_own(&mut rows, own);
-        }
-        self.show(client, rows).await
+        all_hosts::add_details(client, &mut rows).await;
+        Ok(rows)
     }
 
-    /// Prints the inventory of all hosts, or of one. A live host is queried itself, because only
-    /// its own report has the whole reasons of failures.
-    async fn inventory(&self, client: &Client, reference: Option<HostRef>) -> Result<(), Failure> {
+    /// The inventory of all hosts, or of one. A live host is queried itself, because only its own
+    /// report has the whole reasons of failures.
+    async fn inventory(
+        &self,
+        client: &Client,
+        reference: &Option<HostRef>,
+    ) -> Result<Vec<InventoryRow>, Failure> {
         let asked = self.one_host.client(client).await?;
-        let rows = match reference {
-            None => asked.rows("inventory").await?,
-            Some(reference) => {
-                let host = all_hosts::find(&asked, &reference).await?;
-                let source = match host.is_gone() {
-                    true => asked,
-                    false => client.for_row(&host)?,
-                };
-                let mut rows: Vec<InventoryRow> = source.rows("inventory").await?;
-                rows.retain(|row| row.id == host.id);
-                rows
-            }
+        let Some(reference) = reference else {
+            return Ok(asked.rows("inventory").await?);
         };
-        self.show(client, rows).await
+        let host = all_hosts::find(&asked, reference).await?;
+        all_hosts::inventory_of(client, &asked, &host).await
     }
 
     /// Prints the placements with the standing of every host.
@@ -203,21 +264,67 @@ impl Get {
         let app = self.app.as_ref();
         let app = app.map_or_else(String::new, |app| format!("&app={app}"));
         let asked = self.one_host.client(client).await?;
-        let rows: Vec<PlacementRow> = asked.rows(&format!("placements?why=true{app}")).await?;
+        let mut rows: Vec<PlacementRow> = asked.rows(&format!("placements?why=true{app}")).await?;
         if rows.iter().any(|row| row.fits.is_none()) {
             let message = "the host does not explain placements: it runs another release of weft";
             return Err(Failure::new(Kind::Failed, message)
                 .or_help("`weft get hosts` has the releases; select another host with `--host`"));
         }
+        if let Some(selector) = &self.selector {
+            self.select(client, selector, &mut rows).await?;
+        }
         let note = rows
             .is_empty()
             .then(|| self.resource.empty_note().to_owned());
-        output::report(&Explained { rows, note }, self.output)?;
-        Ok(())
+        output::report(&Explained { rows, note }, self.format()).map(drop)
     }
 
-    /// Prints rows, or only those of the app.
-    async fn show<R: Row>(&self, client: &Client, mut rows: Vec<R>) -> Result<(), Failure> {
+    // === printing ===
+
+    /// Prints the rows of `fetch`, once or with each change.
+    async fn show<R: Row>(
+        &self,
+        client: &Client,
+        fetch: impl AsyncFn(&Self, &Client) -> Result<Vec<R>, Failure>,
+    ) -> Result<(), Failure> {
+        if !self.watch {
+            let listing = self.listing(client, fetch(self, client).await?).await?;
+            return output::report(&listing, self.format()).map(drop);
+        }
+        let mut connection = Some(client.clone());
+        // After a failure the command connects anew, over the bus perhaps to another host.
+        let poll = async || {
+            let client = match connection.take() {
+                Some(client) => client,
+                None => connection::client(&self.host).await?,
+            };
+            let listing = self.listing(&client, fetch(self, &client).await?).await?;
+            connection = Some(client);
+            Ok(listing)
+        };
+        let mut news = News::default();
+        watch::until_interrupted(poll, |listing| {
+            let is_first = news.is_first();
+            match (news.are_in(&listing), self.format()) {
+                (false, _) => Ok(Reader::Open),
+                (true, Format::Json) => output::line(&listing, Format::Json),
+                (true, Format::Text) => {
+                    if !is_first && self.output != GetFormat::Name {
+                        output::blank_line()?;
+                    }
+                    output::report(&listing, Format::Text)
+                }
+            }
+        })
+        .await
+    }
+
+    /// The rows that the options select, and the reason if there are none.
+    async fn listing<R: Row>(
+        &self,
+        client: &Client,
+        mut rows: Vec<R>,
+    ) -> Result<Listing<R>, Failure> {
         let mut note = None;
         if let Some(app) = &self.app {
             rows.retain(|row| row.app() == Some(app.as_str()));
@@ -228,8 +335,55 @@ impl Get {
         } else if rows.is_empty() {
             note = Some(self.resource.empty_note().to_owned());
         }
-        output::report(&Listing { rows, note }, self.output)?;
+        if let Some(selector) = &self.selector
+            && !rows.is_empty()
+        {
+            self.select(client, selector, &mut rows).await?;
+            note = rows.is_empty().then(|| {
+                let what = self.resource.plural();
+                let labelled = if self.resource.is_by_host() {
+                    "host"
+                } else {
+                    "app"
+                };
+                format!("no {what}: no {labelled} of them has labels as in `{selector}`")
+            });
+        }
+        let form = match self.output {
+            GetFormat::Wide => Form::Wide,
+            GetFormat::Name => Form::Names,
+            GetFormat::Text | GetFormat::Json | GetFormat::Yaml => Form::Table,
+        };
+        Ok(Listing { rows, form, note })
+    }
+
+    /// Retains the rows whose host or app has the labels.
+    async fn select<R: Row>(
+        &self,
+        client: &Client,
+        selector: &Selector,
+        rows: &mut Vec<R>,
+    ) -> Result<(), Failure> {
+        if self.resource.is_by_host() {
+            let hosts: Vec<HostRow> = client.rows("hosts").await?;
+            let selected = hosts.iter().filter(|host| selector.matches(&host.labels));
+            let selected: BTreeSet<_> = selected.filter_map(Row::host_key).collect();
+            rows.retain(|row| row.host_key().is_some_and(|key| selected.contains(key)));
+        } else {
+            let apps: Vec<AppRow> = client.rows("apps").await?;
+            let selected = apps.iter().filter(|app| selector.matches(&app.labels));
+            let selected: BTreeSet<_> = selected.filter_map(Row::app).collect();
+            rows.retain(|row| row.app().is_some_and(|app| selected.contains(app)));
+        }
         Ok(())
+    }
+
+    /// The format of values that are printed as rows.
+    fn format(&self) -> Format {
+        match self.output {
+            GetFormat::Json => Format::Json,
+            GetFormat::Text | GetFormat::Wide | GetFormat::Name | GetFormat::Yaml => Format::Text,
+        }
     }
 
     async fn check_app(&self, client: &Client, app: &AppName) -> Result<(), Failure> {
@@ -246,30 +400,13 @@ fn parse<T: FromStr<Err: Error>>(name: &str) -> Result<T, Failure> {
         .map_err(|error| Failure::from_error(Kind::Input, &error))
 }
 
-/// The rows of one resource.
+/// The manifest of an app.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-struct Listing<R> {
-    rows: Vec<R>,
-    #[serde(skip)]
-    note: Option<String>,
-}
+struct ManifestText(String);
 
-impl<R: Row> Report for Listing<R> {
+impl Report for ManifestText {
     fn text(&self) -> String {
-        if self.rows.is_empty() {
-            return String::new();
-        }
-        let now_ms = now_ms();
-        let mut table = Table::new(R::HEADINGS);
-        for row in &self.rows {
-            table.row(row.cells(now_ms));
-        }
-        table.to_string()
-    }
-
-    fn note(&self) -> Option<String> {
-        self.note.clone()
+        self.0.clone()
     }
 }
 
@@ -324,52 +461,12 @@ impl Resource {
 mod tests {
     use super::*;
 
-    fn link(from: &str) -> LinkRow {
-        LinkRow {
-            app: "shop".to_owned(),
-            from: from.to_owned(),
-            interface: "shop:pricing/quotes@0.1.0".to_owned(),
-            name: None,
-            to: "pricing".to_owned(),
-            mode: "fused".to_owned(),
-            locality: Some("auto".to_owned()),
-            host: Some("north".to_owned()),
-        }
-    }
-
-    #[test]
-    fn rows_are_a_table_for_people() {
-        let listing = Listing {
-            rows: vec![link("storefront"), link("cart")],
-            note: None,
-        };
-        let expected = "\
-APP   FROM        INTERFACE                  NAME  TO       HOST   MODE   LOCALITY
-shop  storefront  shop:pricing/quotes@0.1.0  -     pricing  north  fused  auto
-shop  cart        shop:pricing/quotes@0.1.0  -     pricing  north  fused  auto
-";
-        assert_eq!(listing.text(), expected);
-    }
-
-    #[test]
-    fn rows_are_an_array_of_flat_objects_for_programs() {
-        let listing = Listing {
-            rows: vec![link("cart")],
-            note: None,
-        };
-        let expected = serde_json::json!([{
-            "app": "shop", "from": "cart", "interface": "shop:pricing/quotes@0.1.0",
-            "name": null, "to": "pricing", "mode": "fused",
-            "locality": "auto", "host": "north",
-        }]);
-        assert_eq!(serde_json::to_value(&listing).unwrap(), expected);
-    }
-
     #[test]
     fn an_empty_result_is_an_empty_array_and_a_note_with_the_next_step() {
         let note = Some(Resource::Apps.empty_note().to_owned());
         let listing = Listing::<AppRow> {
             rows: Vec::new(),
+            form: Form::Table,
             note,
         };
         assert_eq!(listing.text(), "");

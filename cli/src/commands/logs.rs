@@ -12,6 +12,7 @@ use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Reader, Report};
+use crate::styled::{Style, Styled};
 use crate::target::AppTarget;
 use crate::time::utc;
 
@@ -261,27 +262,42 @@ fn ended(error: ClientError) -> Result<(), Failure> {
 
 impl Report for Line {
     fn text(&self) -> String {
-        let LogLine {
-            host,
-            time_ms,
-            level,
-            app,
-            component,
-            stream,
-            message,
-            ..
-        } = &self.0;
-        let source = if app.is_empty() {
-            "host".to_owned()
-        } else {
-            format!("{app}/{component}")
-        };
-        format!(
-            "{} {:5} {host} {source} {stream}: {message}",
-            utc(*time_ms),
-            level.to_uppercase()
-        )
+        self.styled(None).to_string()
     }
+
+    fn styled(&self, _: Option<usize>) -> Styled {
+        log_text(&self.0)
+    }
+}
+
+/// The time, level, host, source and message of a line.
+pub(crate) fn log_text(line: &LogLine) -> Styled {
+    let LogLine {
+        host,
+        time_ms,
+        level,
+        app,
+        component,
+        stream,
+        message,
+        ..
+    } = line;
+    let source = if app.is_empty() {
+        "host".to_owned()
+    } else {
+        format!("{app}/{component}")
+    };
+    let mut text = Styled::default();
+    text.push(Style::Faint, utc(*time_ms));
+    text.push(Style::Plain, " ");
+    text.push(
+        Style::of_level(level),
+        format!("{:5}", level.to_uppercase()),
+    );
+    text.push(Style::Plain, format!(" {host} "));
+    text.push(Style::Name, source);
+    text.push(Style::Plain, format!(" {stream}: {message}"));
+    text
 }
 
 #[cfg(test)]

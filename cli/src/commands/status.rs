@@ -12,7 +12,8 @@ use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
-use crate::table::Table;
+use crate::styled::{Style, Styled};
+use crate::table::{Cell, Cut, Table};
 use crate::target::AppTarget;
 use crate::wait::{self, WaitTimeout};
 
@@ -93,32 +94,60 @@ pub(crate) fn not_ready(app: &AppName, waited: Option<Duration>) -> Failure {
 
 impl Report for Shown {
     fn text(&self) -> String {
-        let StatusReport {
-            app,
-            revision,
-            ready,
-            reason,
-            held,
-            components,
-        } = &self.0;
-        let readiness = if *ready { "ready" } else { "not ready" };
-        let mut text = format!("{app}: revision {revision}, {readiness}\n");
-        if let Some(reason) = reason {
-            text += &format!("{reason}\n");
-        }
-        if let Some(held) = held {
-            text += &format!("placement is paused: {held}\n");
-        }
-        let mut table = Table::new(&["COMPONENT", "READY", "HOSTS", "REVISIONS", "REASON"]);
-        for component in components {
-            table.row(cells(component));
-        }
-        text += &table.to_string();
-        text
+        self.styled(None).to_string()
+    }
+
+    fn styled(&self, columns: Option<usize>) -> Styled {
+        status_text(&self.0, columns)
     }
 }
 
-fn cells(status: &ComponentStatus) -> Vec<String> {
+/// The readiness of an app, and its components.
+fn status_text(report: &StatusReport, columns: Option<usize>) -> Styled {
+    let StatusReport {
+        app,
+        revision,
+        ready,
+        reason,
+        held,
+        components,
+    } = report;
+    let mut text = Styled::default();
+    text.push(Style::Heading, app);
+    text.push(Style::Plain, format!(": revision {revision}, "));
+    match ready {
+        true => text.push(Style::Good, "ready"),
+        false => text.push(Style::Waiting, "not ready"),
+    }
+    text.push(Style::Plain, "\n");
+    if let Some(reason) = reason {
+        text.push(Style::Bad, format!("{reason}\n"));
+    }
+    if let Some(held) = held {
+        text.push(Style::Waiting, format!("placement is paused: {held}\n"));
+    }
+    text.append(components_text(components, columns));
+    text
+}
+
+/// A table of components, and the whole reasons of missing replicas.
+pub(crate) fn components_text(components: &[ComponentStatus], columns: Option<usize>) -> Styled {
+    let headings = ["COMPONENT", "READY", "HOSTS", "REVISIONS"];
+    let mut table = Table::new(headings.map(|heading| (heading, Cut::End)));
+    for component in components {
+        table.row(cells(component));
+    }
+    let mut text = table.styled(columns);
+    for ComponentStatus { placement, .. } in components {
+        for why in &placement.why {
+            text.push(Style::Name, &placement.component);
+            text.push(Style::Plain, format!(": {why}\n"));
+        }
+    }
+    text
+}
+
+fn cells(status: &ComponentStatus) -> [Cell; 4] {
     let ComponentStatus {
         placement,
         revisions,
@@ -133,12 +162,11 @@ fn cells(status: &ComponentStatus) -> Vec<String> {
         let counts = counts.map(|(count, what)| format!("{count} {what}"));
         format!("{}: {}", it.revision, counts.collect::<Vec<_>>().join(", "))
     });
-    vec![
-        placement.component.clone(),
-        format!("{}/{}", placement.ready, placement.wanted),
-        placement.hosts.join(","),
-        revisions.collect::<Vec<_>>().join("; "),
-        placement.why.join("; "),
+    [
+        Cell::from(&placement.component),
+        Cell::readiness(placement.ready, placement.wanted),
+        placement.hosts.join(",").into(),
+        revisions.collect::<Vec<_>>().join("; ").into(),
     ]
 }
 
@@ -185,12 +213,11 @@ mod tests {
         let expected = "\
 shop: revision 2, not ready
 route `*/` belongs to app `blog`
-COMPONENT  READY  HOSTS        REVISIONS                      REASON
-cart       1/3    north,south  1: 1 ready; 2: 1 ready, 1 failed  2 hosts: one runs there already
+COMPONENT  READY  HOSTS        REVISIONS
+cart       1/3    north,south  1: 1 ready; 2: 1 ready, 1 failed
+cart: 2 hosts: one runs there already
 ";
-        let text = Shown(report.clone()).text();
-        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(squeezed(&text), squeezed(expected));
+        assert_eq!(Shown(report.clone()).text(), expected);
         let json = serde_json::to_value(Shown(report)).unwrap();
         assert_eq!(json["components"][0]["wanted"], 3);
         assert_eq!(json["components"][0]["revisions"][1]["failed"], 1);
