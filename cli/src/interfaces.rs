@@ -75,8 +75,8 @@ pub(crate) enum Use {
 /// A function and its signature in WIT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Function {
-    name: String,
-    signature: String,
+    pub(crate) name: String,
+    pub(crate) signature: String,
 }
 
 impl Import {
