@@ -51,6 +51,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "delete")]
     Undeploy(Undeploy),
     Get(Get),
+    Describe(Describe),
     Status(Status),
     Call(Call),
     Inspect(Inspect),

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod context;
 pub(crate) mod deploy;
+pub(crate) mod describe;
 pub(crate) mod drain;
 pub(crate) mod drill;
 pub(crate) mod events;
@@ -41,6 +42,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Undeploy(undeploy) => run_client(undeploy.run()),
         Command::Get(get) => run_client(get.run()),
         Command::Call(call) => run_client(call.run()),
+        Command::Describe(describe) => run_client(describe.run()),
         Command::Inspect(inspect) => run_client(inspect.run()),
         Command::Link(link) => run_client(link.run()),
         Command::Drill(drill) => run_client(drill.run()),

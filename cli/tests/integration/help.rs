@@ -28,6 +28,7 @@ fn every_command_explains_itself_with_examples() {
         "deploy",
         "undeploy",
         "get",
+        "describe",
         "status",
         "call",
         "inspect",
