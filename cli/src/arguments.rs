@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     call::Call, check::Check, completions::Completions, context::Context, deploy::Deploy,
+    describe::Describe,
     drain::Drain, drill::Drill, events::Events, get::Get, hang::HangParent, inspect::Inspect,
     label::LabelCommand, link::Link, logs::Logs, status::Status, undeploy::Undeploy, up::Up,
 };
