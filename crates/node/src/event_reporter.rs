@@ -66,6 +66,8 @@ impl EventReporter {
 pub(super) struct MembershipReporter {
     events: Events,
     unnamed: BTreeMap<HostId, Vec<Change>>,
+    /// The current pause of placement is in the log. That of each start is not: it is no news.
+    is_pause_logged: bool,
 }
 
 impl MembershipReporter {
@@ -73,6 +75,7 @@ impl MembershipReporter {
         Self {
             events,
             unnamed: BTreeMap::new(),
+            is_pause_logged: false,
         }
     }
 
@@ -81,13 +84,23 @@ impl MembershipReporter {
         match event {
             Event::Host { host, change } => self.report_change(view, *host, *change),
             Event::PlacementPaused(pause) => {
-                tracing::info!(?pause, "placement is paused");
                 let reason = pause_reason(*pause);
                 let message = format!("placement is paused: {reason}");
+                match pause {
+                    PlacementPause::Unconnected | PlacementPause::Joining => {
+                        tracing::debug!("{message}");
+                    }
+                    PlacementPause::Disconnected | PlacementPause::Returning => {
+                        tracing::info!("{message}");
+                        self.is_pause_logged = true;
+                    }
+                }
                 report_lattice(&self.events, Kind::ViewFrozen, message);
             }
             Event::PlacementResumed => {
-                tracing::info!("placement has resumed");
+                if std::mem::take(&mut self.is_pause_logged) {
+                    tracing::info!("placement has resumed");
+                }
                 let message = "placement has resumed".to_owned();
                 report_lattice(&self.events, Kind::ViewThawed, message);
             }
@@ -117,7 +130,7 @@ impl MembershipReporter {
     }
 
     fn report_change(&mut self, view: &View, host: HostId, change: Change) {
-        tracing::info!(host = host.short(), ?change, "lattice");
+        tracing::debug!(host = host.short(), ?change, "membership");
         let queued = self.unnamed.entry(host).or_default();
         queued.push(change);
         // A host that is lost before its inventory arrives is reported by its short id.
@@ -194,6 +207,11 @@ fn report_host(events: &Events, view: &View, host: HostId, change: Change) {
     };
     let name = host_name(view, host);
     let message = format!("{name} {what}");
+    match change {
+        // Follows each start, after `has joined`.
+        Change::State(HostState::Joining | HostState::Ready) => {}
+        _ => tracing::info!("host {message}"),
+    }
     events.publish(
         kind,
         About {
