@@ -248,7 +248,7 @@ fn reasons(error: &GatherError) -> Vec<String> {
 }
 
 /// True if a request is unknown to a host: its release is older than this command.
-fn is_unknown(body: &ErrorBody) -> bool {
+pub(crate) fn is_unknown(body: &ErrorBody) -> bool {
     let is_unknown = |text: &str| body.message.starts_with(text);
     match body.code {
         ErrorCode::BadRequest => is_unknown("expected `") || is_unknown("unknown query key"),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use weft_control::rows::{
     AppRow, ComponentRow, HostRow, InventoryRow, LinkRow, PlacementRow, ProviderRow, RouteRow,
 };
-use weft_control::{Client, HostRef};
+use weft_control::{Client, ClientError, HostRef};
 use weft_lattice_config::AppName;
 
 use crate::all_hosts::{self, OneHost};
@@ -130,7 +130,7 @@ impl Get {
         self.check_options()?;
         let client = connection::client(&self.host).await?;
         let client = &client;
-        match (self.resource, &host) {
+        match (self.resource, host.as_ref()) {
             (Resource::Apps, _) if self.output == GetFormat::Yaml => self.manifest(client).await,
             (Resource::Apps, _) => self.show::<AppRow>(client, Self::list).await,
             (Resource::Components, _) => self.show::<ComponentRow>(client, Self::list_all).await,
@@ -173,22 +173,28 @@ impl Get {
                 "use `-o text` or `-o json`, or omit `--why`",
             );
         }
-        if self.output != GetFormat::Yaml {
-            return Ok(());
-        }
-        if self.resource != Resource::Apps || self.app.is_none() {
-            return rejected(
-                "`-o yaml` prints the manifest of one app",
-                "name the app, as in `weft get app shop -o yaml`; for rows use `-o json`",
-            );
-        }
-        if self.watch || self.selector.is_some() {
-            return rejected(
-                "`-o yaml` takes neither `--watch` nor `--selector`",
-                "use `-o json` for rows",
-            );
+        if self.output == GetFormat::Yaml {
+            self.check_manifest_options()?;
         }
         Ok(())
+    }
+
+    /// Rejects options that do not apply to the manifest of an app.
+    fn check_manifest_options(&self) -> Result<(), Failure> {
+        let (message, help) = if self.resource != Resource::Apps || self.app.is_none() {
+            (
+                "`-o yaml` prints the manifest of one app",
+                "name the app, as in `weft get app shop -o yaml`; for rows use `-o json`",
+            )
+        } else if self.watch || self.selector.is_some() {
+            (
+                "`-o yaml` takes neither `--watch` nor `--selector`",
+                "use `-o json` for rows",
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(Kind::Input, message).or_help(help))
     }
 
     /// Prints the manifest of the app, as it is deployed.
@@ -197,6 +203,9 @@ impl Get {
         let asked = self.one_host.client(client).await?;
         let record = match asked.app(app).await {
             Ok(record) => record,
+            Err(ClientError::Refused { body, .. }) if all_hosts::is_unknown(&body) => {
+                return Err(other_release("the host does not offer manifests"));
+            }
             Err(error) => {
                 let (app, component) = (app.clone(), None);
                 let target = AppTarget { app, component };
@@ -227,7 +236,7 @@ impl Get {
     async fn hosts(
         &self,
         client: &Client,
-        reference: &Option<HostRef>,
+        reference: Option<&HostRef>,
     ) -> Result<Vec<HostRow>, Failure> {
         let asked = self.one_host.client(client).await?;
         let mut rows: Vec<HostRow> = asked.rows("hosts").await?;
@@ -246,7 +255,7 @@ impl Get {
     async fn inventory(
         &self,
         client: &Client,
-        reference: &Option<HostRef>,
+        reference: Option<&HostRef>,
     ) -> Result<Vec<InventoryRow>, Failure> {
         let asked = self.one_host.client(client).await?;
         let Some(reference) = reference else {
@@ -266,9 +275,7 @@ impl Get {
         let asked = self.one_host.client(client).await?;
         let mut rows: Vec<PlacementRow> = asked.rows(&format!("placements?why=true{app}")).await?;
         if rows.iter().any(|row| row.fits.is_none()) {
-            let message = "the host does not explain placements: it runs another release of weft";
-            return Err(Failure::new(Kind::Failed, message)
-                .or_help("`weft get hosts` has the releases; select another host with `--host`"));
+            return Err(other_release("the host does not explain placements"));
         }
         if let Some(selector) = &self.selector {
             self.select(client, selector, &mut rows).await?;
@@ -393,6 +400,13 @@ impl Get {
         };
         connection::check_target(client, &target).await
     }
+}
+
+/// The failure of a request that the host does not know.
+fn other_release(lacks: &str) -> Failure {
+    let message = format!("{lacks}: it runs another release of weft");
+    let help = "`weft get hosts -o wide` has the releases; select another host with `--host`";
+    Failure::new(Kind::Failed, message).or_help(help)
 }
 
 fn parse<T: FromStr<Err: Error>>(name: &str) -> Result<T, Failure> {
