@@ -75,12 +75,9 @@ impl Style {
     /// The style of the kind of an event.
     pub(crate) fn of_event(kind: &str) -> Style {
         match kind {
-            "host-died" | "host-superseded" | "app-failed" | "view-frozen" | "store-away" => {
-                Style::Bad
-            }
-            "host-suspected" | "host-damped" | "host-left" | "host-outdated" | "app-removed" => {
-                Style::Waiting
-            }
+            "host-died" | "host-superseded" | "app-failed" | "store-away" => Style::Bad,
+            "view-frozen" | "host-suspected" | "host-damped" | "host-left" | "host-outdated"
+            | "app-removed" => Style::Waiting,
             "host-joined" | "host-recovered" | "host-returned" | "host-steadied"
             | "view-thawed" | "store-back" | "app-deployed" => Style::Good,
             _ => Style::Plain,
@@ -131,9 +128,11 @@ impl Styled {
         let mut rendered = String::new();
         for (style, text) in &self.pieces {
             let text = printable(text);
+            let inner = text.trim();
             match style.sgr() {
-                Some(sgr) if colour == Colour::On && !text.trim().is_empty() => {
-                    rendered += &format!("\x1b[{sgr}m{text}\x1b[0m");
+                Some(sgr) if colour == Colour::On && !inner.is_empty() => {
+                    // A style ends before a line does, and spaces have none.
+                    rendered += &text.replacen(inner, &format!("\x1b[{sgr}m{inner}\x1b[0m"), 1);
                 }
                 _ => rendered += &text,
             }
@@ -182,11 +181,12 @@ mod tests {
         let mut text = Styled::plain("a ");
         text.push(Style::Bad, "b\u{1b}[2J");
         text.push(Style::Name, "  ");
+        text.push(Style::Heading, "\nc d\n");
         assert_eq!(
             text.render(Colour::On),
-            "a \u{1b}[31mb\\u{1b}[2J\u{1b}[0m  "
+            "a \u{1b}[31mb\\u{1b}[2J\u{1b}[0m  \n\u{1b}[1mc d\u{1b}[0m\n"
         );
-        assert_eq!(text.render(Colour::Off), "a b\\u{1b}[2J  ");
+        assert_eq!(text.render(Colour::Off), "a b\\u{1b}[2J  \nc d\n");
     }
 
     #[test]

@@ -73,14 +73,10 @@ impl Report for HostPage {
         page.field("http", optional(http));
         page.field("admin", optional(admin));
         page.field("uptime", uptime_s.map(span).unwrap_or_default());
-        let compilations = self.host.compilations;
-        page.field(
-            "compiled",
-            compilations
-                .map(|count| format!("{count} components"))
-                .unwrap_or_default(),
-        );
-        page.field("in flight", format!("{running} calls and requests"));
+        let compiled = self.host.compilations;
+        let compiled = compiled.map(|count| format!("{count} since its start"));
+        page.field("compiled", compiled.unwrap_or_default());
+        page.field("in flight", running.to_string());
         for note in notes {
             page.styled_field("note", Style::Waiting, note);
         }
@@ -126,7 +122,7 @@ host north
   labels      cloud=a
   http        127.0.0.1:8080
   uptime      2h
-  in flight   2 calls and requests
+  in flight   2
   note        the disk is full
 
 components
