@@ -34,4 +34,5 @@ mod readiness;
 mod refusals;
 mod remote;
 mod shop;
+mod views;
 mod wrong_label;

@@ -78,6 +78,21 @@ fn calls(weft: &Weft) -> Finished {
 }
 
 #[test]
+fn the_log_of_a_start_in_a_lattice_is_a_handful_of_lines() {
+    let nats = start_nats();
+    let (north, south) = north_and_south(&nats);
+    for (weft, other) in [(&north, "south"), (&south, "north")] {
+        let joined = format!("host {other} has joined");
+        eventually("the log names the other host", PATIENCE, || {
+            let log = weft.log();
+            log.contains(&joined).then_some(()).ok_or(log)
+        });
+        let log = weft.log();
+        assert!(log.lines().count() <= 5, "{log}");
+    }
+}
+
+#[test]
 fn hosts_are_known_by_their_names_and_labels_and_found_by_either_name_or_id() {
     let nats = start_nats();
     let (north, _south) = north_and_south(&nats);
