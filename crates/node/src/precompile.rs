@@ -26,7 +26,6 @@ use weft_telemetry::chain;
 use crate::artifact_fetcher::LocalArtifacts;
 use crate::controller::{Controller, Snapshot};
 use crate::membership_task::MembershipSnapshot;
-use crate::reconciler::digests;
 use crate::runtime::{Purpose, Runtime};
 
 /// The label whose hosts may be lost together.
@@ -220,7 +219,7 @@ fn tasks(
         let Record::Deployed(deployed) = &**replica.apps().get(app)? else {
             return None;
         };
-        let is_complete = digests(&deployed.app).all(|digest| local_artifacts.contains(digest));
+        let is_complete = deployed.app.digests().all(|digest| local_artifacts.contains(digest));
         is_complete.then_some(())?;
         // A manifest may list its components in another order than the revision before it.
         let runs = snapshot.apps.get(app.as_str());
@@ -252,7 +251,8 @@ fn within_limits(tasks: Vec<PrecompileTask>, artifacts: &Artifacts) -> Vec<Preco
     let (mut components, mut bytes) = (0, 0);
     let mut fits = |task: &PrecompileTask| {
         components += task.deployed.app.spec.components.len();
-        let sizes = digests(&task.deployed.app)
+        let digests = task.deployed.app.digests();
+        let sizes = digests
             .filter_map(|digest| artifacts.part(digest, 0, 0).ok().flatten());
         bytes += sizes.map(|(size, _)| size).sum::<u64>();
         components <= COMPONENTS_MAX && bytes <= BYTES_MAX

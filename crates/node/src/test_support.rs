@@ -166,6 +166,7 @@ pub(super) fn deployed(revision: u64, app: App) -> Record {
         changed_at_ms: 0,
         app,
         claimed_at_ms: BTreeMap::new(),
+        previous: BTreeSet::new(),
     })
 }
 

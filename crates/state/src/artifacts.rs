@@ -2,23 +2,35 @@
 //!
 //! A file is named by its digest, so two deploys of one component share it, and a read verifies the
 //! bytes it returns: bytes that do not hash to the name are rejected, never run.
+//!
+//! The time of the last change of a file is that of its upload, or of a later deploy that found it:
+//! its age, by which [`collection`](crate::collection) chooses what to delete.
 
-use std::fs::File;
+use std::fs::{self, File, FileTimes};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use weft_lattice_config::Digest;
 
 use crate::atomic_file;
+use crate::collection::Entry;
 
 /// The largest accepted component: language runtimes compiled to a component reach some 20 MiB.
 /// `weft-compose` reads no larger components either.
 pub const ARTIFACT_BYTES_MAX: usize = 64 << 20;
 
+/// The end of a file's name after the digest.
+const EXTENSION: &str = "wasm";
+
 /// The directory of artifacts of one host.
 #[derive(Debug, Clone)]
 pub struct Artifacts {
     directory: PathBuf,
+    /// Held while a file is written, renewed or removed, so that none is removed that was just
+    /// renewed. The directory is of one process.
+    changing: Arc<Mutex<()>>,
 }
 
 /// The reasons why an artifact could not be stored or read.
@@ -68,7 +80,10 @@ impl Artifacts {
         let prepared =
             std::fs::create_dir_all(&directory).and_then(|()| atomic_file::sweep(&directory));
         match prepared {
-            Ok(()) => Ok(Self { directory }),
+            Ok(()) => Ok(Self {
+                directory,
+                changing: Arc::default(),
+            }),
             Err(source) => Err(ArtifactError::Io {
                 path: directory,
                 source,
@@ -82,6 +97,14 @@ impl Artifacts {
         self.get(digest).is_ok()
     }
 
+    /// Returns whether the bytes of `digest` are stored and undamaged, as
+    /// [`contains`](Self::contains) does. Such an artifact is as young as a new one after it.
+    #[must_use]
+    pub fn renew(&self, digest: &Digest) -> bool {
+        let _changing = self.changing();
+        self.renew_locked(digest)
+    }
+
     /// Stores `bytes` under `digest`, durably. Storing the same bytes twice is no error.
     ///
     /// # Errors
@@ -92,8 +115,9 @@ impl Artifacts {
         }
         verify(digest, bytes)?;
         let path = self.path(digest);
+        let _changing = self.changing();
         // A stored file may be damaged: only one with the right digest is left in place.
-        if self.contains(digest) {
+        if self.renew_locked(digest) {
             return Ok(());
         }
         std::fs::create_dir_all(&self.directory)
@@ -148,6 +172,56 @@ impl Artifacts {
         }
     }
 
+    /// Lists the stored artifacts, damaged ones too.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`] if the directory cannot be read.
+    pub fn list(&self) -> Result<Vec<Entry>, ArtifactError> {
+        let listed = || -> io::Result<Vec<Entry>> {
+            let files = fs::read_dir(&self.directory)?;
+            let mut entries = Vec::new();
+            for file in files {
+                let path = file?.path();
+                let Some(digest) = digest_of(&path) else {
+                    continue;
+                };
+                // Only a collection removes files, and there is one at a time.
+                let metadata = fs::metadata(&path)?;
+                entries.push(Entry {
+                    digest,
+                    bytes: metadata.len(),
+                    age: age(&metadata)?,
+                });
+            }
+            Ok(entries)
+        };
+        listed().map_err(|source| ArtifactError::Io {
+            path: self.directory.clone(),
+            source,
+        })
+    }
+
+    /// Removes an artifact if its age is at least `age_min`. Returns whether it was removed; an
+    /// artifact that is not stored is not.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn remove(&self, digest: &Digest, age_min: Duration) -> Result<bool, ArtifactError> {
+        let path = self.path(digest);
+        let _changing = self.changing();
+        let removed = || -> io::Result<bool> {
+            if age(&fs::metadata(&path)?)? < age_min {
+                return Ok(false);
+            }
+            fs::remove_file(&path)?;
+            Ok(true)
+        };
+        match removed() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            removed => removed.map_err(|source| ArtifactError::Io { path, source }),
+        }
+    }
+
     /// The directory of the artifacts.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -156,8 +230,40 @@ impl Artifacts {
 
     fn path(&self, digest: &Digest) -> PathBuf {
         // A digest is 64 hexadecimal digits by construction: it cannot leave the directory.
-        self.directory.join(format!("{}.wasm", digest.hex()))
+        self.directory.join(format!("{}.{EXTENSION}", digest.hex()))
     }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        // It guards files, which are changed atomically.
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn renew_locked(&self, digest: &Digest) -> bool {
+        let is_stored = self.contains(digest);
+        if is_stored && let Err(error) = touch(&self.path(digest)) {
+            let digest = digest.short();
+            tracing::warn!(digest, %error, "cannot renew the file of an artifact");
+        }
+        is_stored
+    }
+}
+
+/// The digest of the artifact in a file; `None` for a foreign file.
+fn digest_of(path: &Path) -> Option<Digest> {
+    let is_artifact = path.extension()? == EXTENSION;
+    let stem = path.file_stem()?.to_str()?;
+    is_artifact.then(|| format!("sha256:{stem}").parse().ok())?
+}
+
+/// The time since the last change of a file.
+fn age(metadata: &fs::Metadata) -> io::Result<Duration> {
+    // A file from the future is new: the clock was set back.
+    Ok(metadata.modified()?.elapsed().unwrap_or_default())
+}
+
+fn touch(path: &Path) -> io::Result<()> {
+    let times = FileTimes::new().set_modified(SystemTime::now());
+    File::open(path)?.set_times(times)
 }
 
 fn verify(expected: &Digest, bytes: &[u8]) -> Result<(), ArtifactError> {
@@ -235,6 +341,46 @@ mod tests {
         ));
         artifacts.put(&digest, b"bytes").unwrap();
         assert_eq!(artifacts.get(&digest).unwrap(), b"bytes");
+    }
+
+    fn make_older(artifacts: &Artifacts, digest: &Digest, age: Duration) {
+        let times = FileTimes::new().set_modified(SystemTime::now() - age);
+        let file = File::open(artifacts.path(digest)).unwrap();
+        file.set_times(times).unwrap();
+    }
+
+    #[test]
+    fn an_artifact_is_removed_by_its_age_and_a_deploy_that_finds_it_renews_it() {
+        let (directory, artifacts) = artifacts();
+        let digests = [b"one", b"two"].map(|bytes| {
+            let digest = Digest::of(bytes);
+            artifacts.put(&digest, bytes).unwrap();
+            digest
+        });
+        std::fs::write(directory.path().join("foreign"), b"file").unwrap();
+        let hour = Duration::from_secs(3600);
+        for renewed in [
+            Artifacts::renew as fn(&Artifacts, &Digest) -> bool,
+            |it, digest| it.put(digest, b"one").is_ok(),
+        ] {
+            make_older(&artifacts, &digests[0], hour);
+            assert!(
+                artifacts
+                    .list()
+                    .unwrap()
+                    .iter()
+                    .any(|entry| entry.age >= hour)
+            );
+            assert!(renewed(&artifacts, &digests[0]));
+            assert!(!artifacts.remove(&digests[0], hour / 2).unwrap());
+        }
+        make_older(&artifacts, &digests[0], hour);
+        assert!(artifacts.remove(&digests[0], hour / 2).unwrap());
+        assert!(!artifacts.remove(&digests[0], hour / 2).unwrap());
+        assert!(!artifacts.renew(&digests[0]));
+        let left = artifacts.list().unwrap();
+        let left: Vec<_> = left.iter().map(|it| (&it.digest, it.bytes)).collect();
+        assert_eq!(left, [(&digests[1], 3)]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod artifacts;
 pub mod atomic_file;
 pub mod blocking;
 pub mod buckets;
+pub mod collection;
 pub mod desired;
 pub mod kv;
 pub mod objects;

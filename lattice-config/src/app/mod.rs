@@ -262,6 +262,17 @@ pub struct RouteSpec {
 
 // === defaults ===
 
+impl App {
+    /// The digests of the components whose sources are digests.
+    pub fn digests(&self) -> impl Iterator<Item = &Digest> {
+        let components = self.spec.components.iter();
+        components.filter_map(|component| match &component.source {
+            Source::Digest(digest) => Some(digest),
+            Source::File(_) => None,
+        })
+    }
+}
+
 impl Instances {
     fn is_default(&self) -> bool {
         *self == Instances::default()

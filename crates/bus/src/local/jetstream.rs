@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The content of a network's buckets. A copy of it is a state to which they can be reset.
 #[derive(Clone, Debug, Default)]
@@ -12,9 +13,18 @@ pub struct JetStreamContent {
     /// Key-value buckets by name.
     pub buckets: HashMap<String, BucketContent>,
     /// Objects by bucket, and within it by their digest in hexadecimal.
-    pub objects: HashMap<String, HashMap<String, Bytes>>,
+    pub objects: HashMap<String, HashMap<String, ObjectContent>>,
     /// Number of replacements of the content; a watcher starts over when it changes.
     pub generation: u64,
+}
+
+/// An object, and the time of its last write.
+#[derive(Clone, Debug)]
+pub struct ObjectContent {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// The time of the write.
+    pub written: Instant,
 }
 
 /// The records of one bucket.

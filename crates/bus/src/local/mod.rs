@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::faults::{Faults, RandomSource};
 use self::jetstream::LocalJetStream;
-pub use self::jetstream::{BucketContent, JetStreamContent, WriteFilter};
+pub use self::jetstream::{BucketContent, JetStreamContent, ObjectContent, WriteFilter};
 pub use self::router::DeliveryFilter;
 use self::router::Router;
 use super::inflight::{ANY_GENERATION, InflightRequests};

@@ -24,7 +24,7 @@ pub(super) use self::app_turns::AppTurns;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::environment::Environment;
 use crate::lattice_stores::LatticeStores;
-use crate::reconciler::{Decision, digests};
+use crate::reconciler::Decision;
 
 /// The longest wait for this host to reconcile a change before the caller gets its reply anyway.
 const RECONCILE_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -286,7 +286,7 @@ impl DesiredWriter {
         let Some(objects) = &self.stores.objects else {
             return;
         };
-        for digest in digests(app) {
+        for digest in app.digests() {
             if self.artifacts.contains(digest) {
                 continue;
             }
@@ -308,7 +308,7 @@ impl DesiredWriter {
         let Some(objects) = &self.stores.objects else {
             return Ok(());
         };
-        for digest in digests(app) {
+        for digest in app.digests() {
             if objects.has(digest).await.map_err(ChangeError::Store)? {
                 continue;
             }

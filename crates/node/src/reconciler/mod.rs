@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use weft_bus::Status;
 use weft_lattice_config::placement::{ComponentId, HostId, Plan};
 use weft_lattice_config::route_owners::RouteOwners;
-use weft_lattice_config::{App, AppName, Digest, Source};
+use weft_lattice_config::{AppName, Digest};
 use weft_link::LocalComponents;
 use weft_membership::message::HostCondition;
 use weft_membership::{PlacementPause, STALL_MIN};
@@ -383,7 +383,7 @@ impl Reconciler {
                 // No other host has a component or an artifact: one that is missing fails its app.
                 Record::Deployed(_) if membership.is_alone => LocalComponents::Whole,
                 Record::Deployed(deployed) => {
-                    let absent = digests(&deployed.app);
+                    let absent = deployed.app.digests();
                     let absent = absent.filter(|digest| !local.digests.contains(*digest));
                     let absent: Vec<_> = absent.cloned().collect();
                     let current = Current::of(&snapshot, app);
@@ -544,15 +544,6 @@ async fn done(future: &mut Option<BoxFuture<'static, ()>>) {
         Some(future) => future.await,
         None => std::future::pending().await,
     }
-}
-
-/// The digests of an app's components.
-pub(super) fn digests(app: &App) -> impl Iterator<Item = &Digest> {
-    let components = app.spec.components.iter();
-    components.filter_map(|component| match &component.source {
-        Source::Digest(digest) => Some(digest),
-        Source::File(_) => None,
-    })
 }
 
 #[cfg(test)]

@@ -4,11 +4,15 @@
 //! network. As with [`crate::artifacts`], a read verifies the bytes, and equal bytes are stored
 //! once.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use tokio::time::Instant;
 use weft_lattice_config::Digest;
 
 use crate::artifacts::ARTIFACT_BYTES_MAX;
 use crate::buckets::{BucketError, BucketOptions};
+use crate::collection::{Entry, RENEW_AFTER};
 use weft_bus::{Bus, Transport};
 
 mod jetstream;
@@ -22,6 +26,26 @@ pub struct Objects(Store);
 enum Store {
     JetStream(jetstream::Bucket),
     Local(local::Bucket),
+}
+
+/// A stored object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    /// Its digest, size and age.
+    pub entry: Entry,
+    version: Version,
+}
+
+/// One write of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Version {
+    JetStream {
+        /// The number of the message with the metadata.
+        sequence: u64,
+        /// The end of the subject of the messages with the bytes; `None` for a deleted object.
+        chunks: Option<String>,
+    },
+    Local(Instant),
 }
 
 /// The reasons why an object could not be stored or read.
@@ -70,7 +94,9 @@ impl Objects {
         }))
     }
 
-    /// Stores bytes, unless they are already stored undamaged, and returns their digest.
+    /// Stores bytes, unless they are already stored undamaged, and returns their digest. Bytes that
+    /// were stored more than [`RENEW_AFTER`] ago are written again, so that no host deletes them
+    /// before a record names them.
     ///
     /// Dropping the future stores the whole object or leaves it as it was; parts of it may occupy
     /// space in the store until it is written again.
@@ -84,7 +110,10 @@ impl Objects {
         }
         let digest = Digest::of(&bytes);
         match self.get(&digest).await {
-            Ok(_) => return Ok(digest),
+            Ok(_) if self.has_recent(&digest).await.map_err(ObjectError::Store)? => {
+                return Ok(digest);
+            }
+            Ok(_) => {}
             Err(ObjectError::Missing { .. } | ObjectError::Damaged { .. }) => {}
             // A larger object under the digest cannot be the right bytes.
             Err(ObjectError::TooLarge { .. }) => {}
@@ -123,9 +152,77 @@ impl Objects {
     /// # Errors
     /// A [`BucketError`].
     pub async fn has(&self, digest: &Digest) -> Result<bool, BucketError> {
+        Ok(self.age(digest).await?.is_some())
+    }
+
+    /// Returns whether an object was stored under the digest within [`RENEW_AFTER`]: no host
+    /// deletes it before a record names it.
+    ///
+    /// # Errors
+    /// As [`has`](Self::has).
+    pub async fn has_recent(&self, digest: &Digest) -> Result<bool, BucketError> {
+        let age = self.age(digest).await?;
+        Ok(age.is_some_and(|age| age < RENEW_AFTER))
+    }
+
+    /// Lists all objects, damaged ones too. Foreign objects are left out.
+    ///
+    /// Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// A [`BucketError`].
+    pub async fn list(&self) -> Result<Vec<StoredObject>, BucketError> {
         match &self.0 {
-            Store::JetStream(bucket) => bucket.has(digest).await,
-            Store::Local(bucket) => bucket.has(digest),
+            Store::JetStream(bucket) => bucket.list().await,
+            Store::Local(bucket) => bucket.list(),
         }
     }
+
+    /// Deletes an object, unless it was written or deleted since it was listed. Returns whether it
+    /// was deleted. Any number of hosts may delete the same object.
+    ///
+    /// Dropping the future leaves open whether the object was deleted.
+    ///
+    /// # Errors
+    /// A [`BucketError`].
+    pub async fn delete(&self, object: &StoredObject) -> Result<bool, BucketError> {
+        match (&self.0, &object.version) {
+            (Store::JetStream(bucket), Version::JetStream { sequence, chunks }) => {
+                bucket.delete(*sequence, chunks.as_deref()).await
+            }
+            (Store::Local(bucket), Version::Local(written)) => {
+                bucket.delete(&object.entry.digest, *written)
+            }
+            // An object of another store.
+            _ => Ok(false),
+        }
+    }
+
+    /// Deletes what interrupted writes and deletions left at least `age_min` ago. Returns the number
+    /// of such objects.
+    ///
+    /// Dropping the future leaves the rest.
+    ///
+    /// # Errors
+    /// A [`BucketError`].
+    pub async fn sweep(&self, age_min: Duration) -> Result<usize, BucketError> {
+        match &self.0 {
+            Store::JetStream(bucket) => bucket.sweep(age_min).await,
+            // Each change of the store is atomic.
+            Store::Local(_) => Ok(0),
+        }
+    }
+
+    /// The time since the last write of an object.
+    async fn age(&self, digest: &Digest) -> Result<Option<Duration>, BucketError> {
+        match &self.0 {
+            Store::JetStream(bucket) => bucket.age(digest).await,
+            Store::Local(bucket) => bucket.age(digest),
+        }
+    }
+}
+
+/// The digest of the name of an object; `None` for a foreign one.
+fn digest_of(name: &str) -> Option<Digest> {
+    format!("sha256:{name}").parse().ok()
 }

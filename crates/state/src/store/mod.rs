@@ -7,7 +7,7 @@
 //! with the revision of the removal: absence alone never means "delete".
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +16,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 use weft_lattice_config::placement::{HostId, StoreId};
 use weft_lattice_config::route_owners::RouteClaim;
-use weft_lattice_config::{App, AppName};
+use weft_lattice_config::{App, AppName, Digest};
 
 use crate::desired::record_codec;
 
@@ -40,6 +40,10 @@ pub struct Deployed {
     /// [patterns](weft_lattice_config::RouteSpec::pattern), where that was before this change.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claimed_at_ms: BTreeMap<String, u64>,
+    /// The artifacts of the revision before, without those that this one has too. They are stored
+    /// for as long as this record is the newest.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub previous: BTreeSet<Digest>,
 }
 
 /// The embedded database that holds the desired state.
@@ -102,7 +106,7 @@ pub enum Record {
 
 impl Deployed {
     /// A revision of an app after the `former` record. Claims to routes that the former revision
-    /// has go on.
+    /// has go on, and its artifacts are those of the revision before.
     #[must_use]
     pub fn after(former: Option<&Record>, revision: u64, changed_at_ms: u64, app: App) -> Self {
         let former = former.and_then(|former| match former {
@@ -115,10 +119,14 @@ impl Deployed {
             let claim = claims.find(|claim| claim.route.pattern() == route.pattern())?;
             Some((route.pattern(), claim.since))
         });
+        let current: BTreeSet<_> = app.digests().collect();
+        let previous = former.into_iter().flat_map(|former| former.app.digests());
+        let previous = previous.filter(|digest| !current.contains(*digest));
         Self {
             revision,
             changed_at_ms,
             claimed_at_ms: claims.collect(),
+            previous: previous.cloned().collect(),
             app,
         }
     }

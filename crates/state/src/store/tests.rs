@@ -18,6 +18,7 @@ fn deployed(revision: u64, app: App) -> Record {
         changed_at_ms: 1,
         app,
         claimed_at_ms: BTreeMap::new(),
+        previous: BTreeSet::new(),
     })
 }
 

@@ -33,6 +33,7 @@ fn deployed(name: &str, revision: u64, path: &str) -> Record {
         changed_at_ms: 1,
         app: app(name, path),
         claimed_at_ms: BTreeMap::new(),
+        previous: BTreeSet::new(),
     })
 }
 
@@ -113,6 +114,7 @@ fn any_records() -> impl Strategy<Value = Vec<(AppName, Record)>> {
                 changed_at_ms,
                 app: self::app(APPS[app], path),
                 claimed_at_ms: BTreeMap::new(),
+                previous: BTreeSet::new(),
             }),
             None => Record::Removed {
                 revision,

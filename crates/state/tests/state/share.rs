@@ -152,6 +152,7 @@ fn deployed() -> Deployed {
         changed_at_ms: 0,
         app: serde_json::from_value(app).unwrap(),
         claimed_at_ms: BTreeMap::new(),
+        previous: BTreeSet::new(),
     }
 }
 
