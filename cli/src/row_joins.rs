@@ -90,6 +90,8 @@ pub(crate) fn add_own(rows: &mut [HostRow], answers: Vec<(HostRow, Vec<HostRow>)
             row.uptime_s = own.uptime_s;
             row.pool_instances_max = own.pool_instances_max;
             row.compilations = own.compilations;
+            row.artifacts_bytes = own.artifacts_bytes;
+            row.code_bytes = own.code_bytes;
         }
     }
 }

@@ -173,6 +173,8 @@ pub(crate) mod tests {
             components: 0,
             pool_instances_max: None,
             compilations: None,
+            artifacts_bytes: None,
+            code_bytes: None,
             running: 0,
             notes: Vec::new(),
         }

@@ -20,6 +20,7 @@
 //! | `GET /v1/drain` | | [`DrainReport`] |
 //! | `POST /v1/drain` | [`DrainRequest`] | [`DrainReport`] |
 //! | `POST /v1/labels?check=` | [`LabelRequest`] | [`LabelReport`], also of a mere check |
+//! | `POST /v1/gc` | [`CollectionRequest`] | [`CollectionReport`] |
 //! | `POST /v1/fault?check=` | [`FaultRequest`] | [`FaultReport`] |
 //! | `GET /v1/events?since_ms=&follow=` | | one [`EventRow`] as JSON per line |
 //! | any of these as `/v1/hosts/{host}/…` ([`HostRef`]) | | what that host answers |
@@ -34,6 +35,7 @@ use weft_lattice_config::{App, Mistakes};
 
 pub mod bus_rpc;
 pub mod client;
+pub mod collection;
 pub mod fault;
 mod host_ref;
 pub mod links;
@@ -43,6 +45,7 @@ pub mod rows;
 pub mod token;
 
 pub use client::{Client, ClientError, GatherError, Gathered, SilentHost};
+pub use collection::{CollectionReport, CollectionRequest};
 pub use fault::{FaultReport, FaultRequest};
 pub use host_ref::{FindHostError, HostNameError, HostRef, check_host_name};
 pub use links::LinkQuery;

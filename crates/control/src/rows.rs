@@ -197,6 +197,12 @@ pub struct HostRow {
     /// Number of components compiled since it started; only in the host's own answer.
     #[serde(default)]
     pub compilations: Option<u64>,
+    /// Bytes of the artifacts on its disk; only in the host's own answer.
+    #[serde(default)]
+    pub artifacts_bytes: Option<u64>,
+    /// Bytes of the machine code on its disk; only in the host's own answer.
+    #[serde(default)]
+    pub code_bytes: Option<u64>,
     /// Number of running calls and requests, from its latest heartbeat.
     #[serde(default)]
     pub running: u64,

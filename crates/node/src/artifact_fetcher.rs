@@ -96,13 +96,14 @@ impl ArtifactFetcher {
         is_missing
     }
 
-    /// Verifies the artifacts that are already on disk, all in one blocking task.
+    /// Verifies the artifacts that are already on disk, all in one blocking task. They are renewed,
+    /// so that no collection deletes what this task has found.
     async fn verify(&self, needed: &Arc<Vec<Digest>>) {
         let (artifacts, needed) = (self.artifacts.clone(), needed.clone());
         let verified = self.local.borrow().digests.clone();
         let found = blocking::run(move || {
             let new = needed.iter().filter(|digest| !verified.contains(*digest));
-            let found = new.filter(|digest| artifacts.contains(digest));
+            let found = new.filter(|digest| artifacts.renew(digest));
             found.cloned().collect::<Vec<_>>()
         });
         let found = found.await.unwrap_or_default();

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,8 +29,8 @@ use weft_provider::{ConfigProblem, LinkContext};
 use weft_wire::FailureCode;
 
 use crate::runtime::{
-    BoundProviders, CallError, PrepareError, PrepareErrorKind, PreparedApp, Purpose, RunningApp,
-    RunningComponent, Runtime,
+    BoundProviders, CallError, CodeCollection, CollectedCode, PrepareError, PrepareErrorKind,
+    PreparedApp, Purpose, RunningApp, RunningComponent, Runtime,
 };
 
 /// The annotation of a manifest that the components of a [`FakeApp`] answer with.
@@ -192,6 +193,10 @@ impl Runtime for FakeRuntime {
 
     async fn check(&self, app: &App) -> Result<(), PrepareError> {
         self.refuse_broken(&app.metadata.name)
+    }
+
+    async fn collect_code(&self, _: CodeCollection) -> io::Result<CollectedCode> {
+        Ok(CollectedCode::default())
     }
 
     fn instances_max(&self) -> u32 {

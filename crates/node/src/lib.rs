@@ -17,6 +17,7 @@
 //! - `unplaceable`: components that no host may run.
 //! - `desired_writer`: changes of the desired state; `lattice_stores`: the lattice's buckets.
 //! - `artifact_fetcher`, `peer_sync`, `peer_rpc`: artifacts and records from buckets and peers.
+//! - `collector`: deletes artifacts, objects and machine code that no app needs any more.
 //!
 //! Calls:
 //! - `call_client`: the loop of a call, from its attempts, which `call_routing` chooses, to its
@@ -43,6 +44,7 @@ mod call_tests;
 mod claim_check;
 mod clock;
 mod cluster_view;
+mod collector;
 mod dedup;
 mod desired_writer;
 mod drain;

@@ -14,16 +14,16 @@
 //! [`weft_ingress::Handler`].
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::fmt;
+use std::{fmt, io};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use weft_control::{CallReply, ErrorCode};
 use weft_ingress::Handler;
-use weft_lattice_config::{App, Mistakes};
+use weft_lattice_config::{App, Digest, Mistakes};
 use weft_link::{LinkReport, LocalComponents, Protocol};
 use weft_provider::{ConfigProblem, Provider};
 
@@ -39,6 +39,26 @@ pub enum Purpose {
     Deploy,
     /// The share would run here if another host were lost.
     Ahead,
+}
+
+/// A collection of compiled code.
+#[derive(Debug, Clone)]
+pub struct CodeCollection {
+    /// The artifacts that revisions need: code made from others is not needed.
+    pub needed: Arc<BTreeSet<Digest>>,
+    /// The time since its last use for which code that is not needed stays.
+    pub grace: Duration,
+    /// True to delete nothing.
+    pub is_dry_run: bool,
+}
+
+/// The result of a [`CodeCollection`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CollectedCode {
+    /// The names and bytes of the deleted entries; of a dry run, of those that it would delete.
+    pub deleted: Vec<(String, u64)>,
+    /// The bytes of all code that is stored.
+    pub stored_bytes: u64,
 }
 
 /// Runs components.
@@ -63,6 +83,13 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// All components, links and routes that cannot work.
     async fn check(&self, app: &App) -> Result<(), PrepareError>;
+
+    /// Deletes cached code that no revision needs. What runs goes on, and code that is missing
+    /// later is compiled again.
+    ///
+    /// # Errors
+    /// The error of the disk; a part of the code may be deleted.
+    async fn collect_code(&self, collection: CodeCollection) -> io::Result<CollectedCode>;
 
     /// The most instances at once.
     fn instances_max(&self) -> u32;

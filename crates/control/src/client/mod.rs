@@ -25,9 +25,10 @@ pub use self::lines::Lines;
 
 use super::rows::{HostRow, LinkWhyRow};
 use super::{
-    AppRecord, CallReply, CallRequest, DeployReport, DeployRequest, DrainReport, DrainRequest,
-    ErrorBody, EventRow, FaultReport, FaultRequest, HostRef, JSON_BYTES_MAX, LabelReport,
-    LabelRequest, LinkQuery, LogLine, LogQuery, PlanReport, StatusReport, UndeployReport,
+    AppRecord, CallReply, CallRequest, CollectionReport, CollectionRequest, DeployReport,
+    DeployRequest, DrainReport, DrainRequest, ErrorBody, EventRow, FaultReport, FaultRequest,
+    HostRef, JSON_BYTES_MAX, LabelReport, LabelRequest, LinkQuery, LogLine, LogQuery, PlanReport,
+    StatusReport, UndeployReport,
 };
 use weft_bus::Bus;
 use weft_membership::HostId;
@@ -321,6 +322,15 @@ impl Client {
     ) -> Result<LabelReport, ClientError> {
         let path = format!("/v1/hosts/{host}/labels");
         self.json(Method::POST, &path, self.encode(request)?).await
+    }
+
+    /// Deletes what no app needs on the host of this client.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn gc(&self, request: CollectionRequest) -> Result<CollectionReport, ClientError> {
+        let body = self.encode(&request)?;
+        self.json(Method::POST, "/v1/gc", body).await
     }
 
     /// The report of a change of labels, without making it.

@@ -74,6 +74,13 @@ impl ApiError {
         refusal.help("check the effects of the call before you repeat it")
     }
 
+    /// A host that was lost before it answered a request that may be repeated.
+    pub(super) fn lost_host(host: &str) -> Self {
+        let message = format!("host `{host}` was lost before it answered");
+        let refusal = Self::new(ErrorCode::Internal, message);
+        refusal.help("list the hosts and their status with `weft get hosts`")
+    }
+
     /// An unknown app; `names` are the existing ones.
     pub(super) fn unknown_app(name: &str, names: &[&str]) -> Self {
         let error = Self::not_found(format!("there is no app `{name}`"));

@@ -1,6 +1,7 @@
 //! Operations: status, plans, drains, labels, and requests that are forwarded to another host.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -8,9 +9,10 @@ use http::{Method, Request};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 use weft_control::client::ANSWER_TIMEOUT;
+use weft_control::collection::GRACE_S_MIN;
 use weft_control::operating::Staying;
 use weft_control::{
-    DeployRequest, DrainReport, DrainRequest, HostRef, LabelReport, LabelRequest, bus_rpc,
+    CollectionReport, CollectionRequest, DeployRequest, DrainReport, DrainRequest, HostRef, LabelReport, LabelRequest, bus_rpc,
 };
 use weft_membership::HostId;
 
@@ -21,8 +23,10 @@ use super::router::{Answer, checked, json, read_json, relayed};
 use super::{Api, rows};
 use crate::Joined;
 use crate::LabelsError;
+use crate::collector::CollectionOptions;
 use crate::inventory_publisher::holdings;
 use weft_state::blocking;
+use weft_state::collection::GRACE;
 
 impl Api {
     /// Answers an operation on this host.
@@ -39,6 +43,7 @@ impl Api {
             (&Method::GET, "drain") => json(&self.drain_report(self.joined()?)?),
             (&Method::POST, "drain") => self.drain(request).await,
             (&Method::POST, "labels") => self.label(request).await,
+            (&Method::POST, "gc") => self.collect(request).await,
             (method, _) => Err(ApiError::not_found(format!(
                 "unknown request `{method} {what}`"
             ))),
@@ -85,6 +90,33 @@ impl Api {
             status: mesh.state().name().to_owned(),
             leaving,
             staying,
+        })
+    }
+
+    async fn collect(&self, request: Request<Bytes>) -> Answer {
+        let CollectionRequest { dry_run, grace_s } = read_json(&request)?;
+        if let Some(found) = grace_s.filter(|grace| *grace < GRACE_S_MIN) {
+            let message = format!(
+                "the grace time is too short: expected at least {GRACE_S_MIN} s, found {found} s"
+            );
+            return Err(ApiError::bad_request(message));
+        }
+        let options = CollectionOptions {
+            grace: grace_s.map_or(GRACE, Duration::from_secs),
+            is_dry_run: dry_run,
+        };
+        let mesh = &self.sources.mesh;
+        let collection = mesh.collector.collect(options).await;
+        let collection = collection.ok_or_else(ApiError::internal)?;
+        json(&CollectionReport {
+            host: self.sources.about.name.clone(),
+            id: mesh.lattice.as_ref().map(|_| mesh.me.to_string()),
+            dry_run,
+            held: collection.held.map(str::to_owned),
+            freed_bytes: collection.freed_bytes(),
+            artifacts: collection.artifacts,
+            code: collection.code,
+            objects: collection.objects,
         })
     }
 
@@ -143,15 +175,19 @@ impl Api {
             body: request.into_body(),
         };
         let answer = match rest {
-            // A call takes as long as the deadline of its component allows.
-            "call" => {
+            // A call takes as long as the deadline of its component allows, and a collection as
+            // long as the disk and the object store take.
+            "call" | "gc" => {
                 let deadline = Instant::now() + ANSWER_TIMEOUT;
                 mesh.long_request(id, request, deadline).await
             }
             _ => mesh.request(id, request).await.map(Some),
         };
         let answer = answer.map_err(|error| ApiError::unreachable_host(&host.host, &error))?;
-        let answer = answer.ok_or_else(|| ApiError::lost_call(&host.host, None))?;
+        let answer = answer.ok_or_else(|| match rest {
+            "call" => ApiError::lost_call(&host.host, None),
+            _ => ApiError::lost_host(&host.host),
+        })?;
         Ok(relayed(answer))
     }
 

@@ -75,7 +75,7 @@ impl Api {
                 self.forward(host, &rest.join("/"), request).await
             }
             (&Method::POST, ["v1", "fault"]) => self.fault(&request),
-            (_, ["v1", what @ ("status" | "plan" | "drain" | "labels")]) => {
+            (_, ["v1", what @ ("status" | "plan" | "drain" | "labels" | "gc")]) => {
                 self.operate(what, request).await
             }
             (&Method::GET, ["v1", what]) => self.rows(what, request.uri().query()),
@@ -176,7 +176,8 @@ impl Api {
         let (artifacts, digest) = (self.sources.artifacts.clone(), digest.clone());
         match *method {
             Method::HEAD => {
-                let stored = blocking(move || artifacts.contains(&digest)).await?;
+                // The client does not upload it then.
+                let stored = blocking(move || artifacts.renew(&digest)).await?;
                 let status = if stored {
                     StatusCode::NO_CONTENT
                 } else {

@@ -118,6 +118,9 @@ pub(super) fn hosts(
     mesh: &Joined,
 ) -> Vec<HostRow> {
     let mut own = host(about, admin, snapshot);
+    let disk_use = mesh.collector.disk_use();
+    own.artifacts_bytes = Some(disk_use.artifacts_bytes);
+    own.code_bytes = Some(disk_use.code_bytes);
     let Some(lattice) = &mesh.lattice else {
         return vec![own];
     };
@@ -159,6 +162,8 @@ fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
         components: holdings.len(),
         pool_instances_max: Some(u64::from(about.runtime.instances_max())),
         compilations: Some(about.runtime.compilations()),
+        artifacts_bytes: None,
+        code_bytes: None,
         running: snapshot.in_flight(),
         notes: Vec::new(),
     }
@@ -181,6 +186,8 @@ fn other(host: &HostView, now: Moment) -> HostRow {
         components: contents.components.len(),
         pool_instances_max: None,
         compilations: None,
+        artifacts_bytes: None,
+        code_bytes: None,
         running: host.load.running.into(),
         notes: notes(host, now),
     }

@@ -126,7 +126,7 @@ impl DesiredWriter {
                 changes: Vec::new(),
             });
         }
-        self.download(&app).await;
+        self.provide(&app).await;
         // A mistake in the manifest is reported before an unavailable bucket.
         let changes = self.controller.check(app.clone()).await?;
         if unreadable == Unreadable::Replace {
@@ -274,22 +274,25 @@ impl DesiredWriter {
         }
     }
 
-    /// Downloads the artifacts that this host does not have: a deploy over the bus has uploaded
-    /// them to the object store. The check that follows reports those that are missing.
     /// Checks `app` as [`deploy`](Self::deploy) does, and returns the changes that it would make.
     pub(super) async fn plan(&self, app: App) -> Result<Vec<String>, DeployError> {
-        self.download(&app).await;
+        self.provide(&app).await;
         self.controller.plan(app).await
     }
 
-    async fn download(&self, app: &App) {
-        let Some(objects) = &self.stores.objects else {
-            return;
-        };
+    /// Renews the artifacts that this host has, so that no collection deletes them during the
+    /// deploy, and downloads the others: a deploy over the bus has uploaded them to the object
+    /// store. The check that follows reports those that are missing.
+    async fn provide(&self, app: &App) {
         for digest in app.digests() {
-            if self.artifacts.contains(digest) {
+            let (artifacts, named) = (self.artifacts.clone(), digest.clone());
+            let is_stored = blocking::run(move || artifacts.renew(&named)).await;
+            if is_stored.unwrap_or(false) {
                 continue;
             }
+            let Some(objects) = &self.stores.objects else {
+                continue;
+            };
             let Ok(bytes) = objects.get(digest).await else {
                 continue;
             };
@@ -309,7 +312,8 @@ impl DesiredWriter {
             return Ok(());
         };
         for digest in app.digests() {
-            if objects.has(digest).await.map_err(ChangeError::Store)? {
+            let is_recent = objects.has_recent(digest).await;
+            if is_recent.map_err(ChangeError::Store)? {
                 continue;
             }
             let (artifacts, digest) = (self.artifacts.clone(), digest.clone());

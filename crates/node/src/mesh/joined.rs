@@ -13,6 +13,7 @@ use weft_membership::{HostId, Moment};
 use weft_state::desired::DesiredReplica;
 
 use crate::clock::Clock;
+use crate::collector::CollectorHandle;
 use crate::controller::{DeployError, Deployment};
 use crate::desired_writer::{DesiredWriter, Unreadable};
 use crate::host_tasks::HostTasks;
@@ -35,6 +36,7 @@ pub struct Joined {
     pub(crate) state: Arc<watch::Sender<HostState>>,
     /// True once the host may get requests.
     pub(crate) has_started: watch::Receiver<bool>,
+    pub(crate) collector: CollectorHandle,
     pub(crate) stop: CancellationToken,
     /// Cancelled once this host has reported that it left.
     pub(crate) left: CancellationToken,

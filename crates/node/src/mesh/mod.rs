@@ -394,6 +394,7 @@ impl Mesh {
             decision,
             mut has_reconciled,
             has_started,
+            collector,
         } = self.spawn_tasks(parts, stores.clone(), &stop).await?;
         let publisher = inventory_publisher::publish(
             snapshots,
@@ -442,6 +443,7 @@ impl Mesh {
             },
             state: Arc::new(self.state),
             has_started,
+            collector,
             stop,
             left,
             bus: self.bus,

@@ -17,6 +17,7 @@ use weft_state::objects::Objects;
 use super::{Mesh, MeshError, Parts};
 use crate::artifact_fetcher::{ArtifactFetcher, LocalArtifacts};
 use crate::call_servers::CallServers;
+use crate::collector::{Collector, CollectorHandle, Needs};
 use crate::health_probe::HealthProbe;
 use crate::incarnation::IncarnationTask;
 use crate::lattice_stores::LatticeStores;
@@ -37,6 +38,7 @@ pub(super) struct TaskOutputs {
     pub(super) decision: watch::Receiver<Arc<Decision>>,
     pub(super) has_reconciled: watch::Receiver<bool>,
     pub(super) has_started: watch::Receiver<bool>,
+    pub(super) collector: CollectorHandle,
 }
 
 impl Mesh {
@@ -103,18 +105,36 @@ impl Mesh {
             decision: watch::Sender::default(),
             has_reconciled: watch::Sender::new(false),
             has_started: watch::Sender::new(false),
+            is_caught_up: watch::Sender::new(false),
             unplaceable: self.unplaceable.clone(),
         };
+        let (peer_records, received_records) = mpsc::channel(PEER_RECORDS_QUEUED_MAX);
+        let local_artifacts = watch::Sender::<LocalArtifacts>::default();
+        let received_artifacts = local_artifacts.subscribe();
+        let collector = Collector {
+            needs: Needs {
+                replica: output.replica.subscribe(),
+                is_caught_up: output.is_caught_up.subscribe(),
+                membership: self.membership.clone(),
+                controller: parts.controller.clone(),
+            },
+            runtime: parts.runtime.clone(),
+            artifacts: parts.artifacts.clone(),
+            local_artifacts: local_artifacts.clone(),
+            objects: stores.objects.clone(),
+            disk_use: watch::Sender::default(),
+            seed: self.environment.seed(),
+        };
+        let (handle, requests) = CollectorHandle::new(&collector.disk_use);
+        self.tasks.spawn(collector.run(requests, stop.clone()));
         let outputs = TaskOutputs {
+            collector: handle,
             replica: output.replica.subscribe(),
             conditions: output.conditions.subscribe(),
             decision: output.decision.subscribe(),
             has_reconciled: output.has_reconciled.subscribe(),
             has_started: output.has_started.subscribe(),
         };
-        let (peer_records, received_records) = mpsc::channel(PEER_RECORDS_QUEUED_MAX);
-        let local_artifacts = watch::Sender::<LocalArtifacts>::default();
-        let received_artifacts = local_artifacts.subscribe();
         if let Some(objects) = stores.objects {
             let channels = (peer_records, local_artifacts);
             self.spawn_peer_tasks(&parts, &me, objects, &output, channels, stop)

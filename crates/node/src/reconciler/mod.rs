@@ -91,6 +91,9 @@ pub(super) struct ReconcilerOutput {
     /// True once the host may get requests: after its first round, and once it has the routes of
     /// the lattice.
     pub(super) has_started: watch::Sender<bool>,
+    /// True while the published replica has all records of the bucket, all of them are known, and
+    /// the host may act on it.
+    pub(super) is_caught_up: watch::Sender<bool>,
     /// The components that no host may run.
     pub(super) unplaceable: watch::Sender<Arc<Unplaceable>>,
 }
@@ -298,6 +301,7 @@ impl Reconciler {
         self.needs_retry = self.refill().await;
         if !self.can_reconcile(&membership) {
             self.needs_retry = true;
+            self.parts.output.is_caught_up.send_replace(false);
             // An error means that the host is stopping.
             let _ = self.parts.controller.keep_components().await;
             self.save_replica().await;
@@ -309,6 +313,9 @@ impl Reconciler {
         self.record_homes(&plan).await;
         self.reporter.report_plan(&membership.view, &plan);
         self.save_replica().await;
+        let replica = &self.parts.replica;
+        let is_caught_up = replica.is_bucket_known() && !replica.has_unknown();
+        self.parts.output.is_caught_up.send_replace(is_caught_up);
         let (desired, kept) = self.desired_apps(&membership, &plan);
         let current = kept.values().map(|kept| kept.current.clone());
         let apps = desired.iter().cloned().chain(current).collect();

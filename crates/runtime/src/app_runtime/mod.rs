@@ -12,12 +12,15 @@ mod findings;
 mod linked_app;
 mod running_endpoints;
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use weft_lattice_config::App;
 use weft_link::{CallServer, FrameTransport};
-use weft_node::runtime::{PrepareError, PreparedApp, Purpose, Runtime};
+use weft_node::runtime::{
+    CodeCollection, CollectedCode, PrepareError, PreparedApp, Purpose, Runtime,
+};
 use weft_provider::Registry;
 
 use self::admissions::Admissions;
@@ -103,6 +106,12 @@ impl Runtime for WasmRuntime {
         let _admission = self.admissions.admit(app, purpose, &self.preparer).await;
         linked_app::check(app, &self.registry, &self.preparer).await?;
         Ok(())
+    }
+
+    async fn collect_code(&self, collection: CodeCollection) -> io::Result<CollectedCode> {
+        let compiler = self.preparer.compiler.clone();
+        let collected = tokio::task::spawn_blocking(move || compiler.collect(&collection));
+        collected.await.map_err(io::Error::other)?
     }
 
     fn instances_max(&self) -> u32 {

@@ -22,7 +22,7 @@ use wasmtime::Module;
 use wasmtime::component::Component;
 use weft_compose::DescribeError;
 use weft_lattice_config::Digest;
-use weft_node::runtime::Purpose;
+use weft_node::runtime::{CodeCollection, CollectedCode, Purpose};
 
 use self::cache::Cache;
 pub(crate) use self::cache::CacheKey;
@@ -31,6 +31,10 @@ use self::pools::Pools;
 use self::running::Running;
 pub(crate) use self::size_queue::{SizeQueue, Turn};
 use crate::engine::{EngineKind, Engines};
+
+/// The most bytes of the compile cache: the machine code of some sixty components with a language
+/// runtime, or of ten thousand small ones.
+const CODE_BYTES_MAX: u64 = 4 << 30;
 
 /// The compiler of a host. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -82,9 +86,41 @@ impl Compiler {
         self.compilations.load(Ordering::Relaxed)
     }
 
-    /// The cache key of the machine code of `bytes`.
-    pub(crate) fn key(&self, kind: EngineKind, bytes: &[u8]) -> CacheKey {
-        CacheKey::new(&Digest::of(bytes), self.engines.get(kind))
+    /// The cache key of the machine code of `bytes`, which are made from the `artifacts`.
+    pub(crate) fn key(
+        &self,
+        kind: EngineKind,
+        bytes: &[u8],
+        artifacts: Arc<[Digest]>,
+    ) -> CacheKey {
+        CacheKey::new(&Digest::of(bytes), self.engines.get(kind), artifacts)
+    }
+
+    /// Deletes the machine code that no revision needs, and the least recently used beyond
+    /// [`CODE_BYTES_MAX`]. Code in memory stays there. Blocks.
+    pub(crate) fn collect(&self, collection: &CodeCollection) -> std::io::Result<CollectedCode> {
+        let entries = self.cache.list()?;
+        let mut stored_bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
+        let kinds = [EngineKind::Synchronous, EngineKind::Concurrent];
+        let compatible = kinds.map(|kind| cache::compatibility(self.engines.get(kind)));
+        let CodeCollection {
+            needed,
+            grace,
+            is_dry_run,
+        } = collection;
+        let mut deleted = Vec::new();
+        for entry in cache::surplus(entries, needed, &compatible, *grace, CODE_BYTES_MAX) {
+            if *is_dry_run || self.cache.remove(&entry)? {
+                if !is_dry_run {
+                    stored_bytes -= entry.bytes;
+                }
+                deleted.push((entry.name, entry.bytes));
+            }
+        }
+        Ok(CollectedCode {
+            deleted,
+            stored_bytes,
+        })
     }
 
     /// The machine code with the key; `None` if the cache has no authentic entry. `name` is for

@@ -84,6 +84,7 @@ mod tests {
         CacheKey::new(
             &Digest::of(component.as_bytes()),
             &wasmtime::Engine::default(),
+            [].into(),
         )
     }
 

@@ -58,13 +58,13 @@ async fn compile(
     bytes: &Arc<[u8]>,
     purpose: Purpose,
 ) -> Result<Component, CompileError> {
-    let key = compiler.key(KIND, bytes);
+    let key = compiler.key(KIND, bytes, [].into());
     let compiled = compiler.compile(KIND, "test", &key, bytes.clone(), purpose);
     compiled.await
 }
 
 async fn check(compiler: &Compiler, bytes: &Arc<[u8]>) -> Result<Component, CompileError> {
-    let key = compiler.key(KIND, bytes);
+    let key = compiler.key(KIND, bytes, [].into());
     compiler.check(KIND, "test", &key, bytes.clone()).await
 }
 

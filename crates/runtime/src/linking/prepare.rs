@@ -201,7 +201,10 @@ impl Preparer {
             let fuse = move || {
                 let fused = fuse(&input, &group)?;
                 let bytes: Arc<[u8]> = fused.bytes.into();
-                let key = compiler.key(kind, &bytes);
+                let parts = group.parts.iter();
+                let binaries = parts.filter_map(|part| input.binaries.get(input.name(*part)));
+                let artifacts = binaries.map(|binary| binary.digest.clone()).collect();
+                let key = compiler.key(kind, &bytes, artifacts);
                 Ok::<_, PrepareError>((fused.imports, bytes, key))
             };
             let joined = tokio::task::spawn_blocking(fuse).await;

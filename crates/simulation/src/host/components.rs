@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +16,9 @@ use weft_link::{
 };
 use weft_node::controller::Controller;
 use weft_node::fake_runtime::FakeRuntime;
-use weft_node::runtime::{PrepareError, PreparedApp, Purpose, Runtime};
+use weft_node::runtime::{
+    CodeCollection, CollectedCode, PrepareError, PreparedApp, Purpose, Runtime,
+};
 use weft_wire::{FailureCode, Frame, Request};
 
 use super::watcher;
@@ -188,6 +191,10 @@ impl Runtime for SimulatedRuntime {
     async fn check(&self, app: &App) -> Result<(), PrepareError> {
         sleep(self.pause(1..=100)).await;
         self.fake.check(app).await
+    }
+
+    async fn collect_code(&self, _: CodeCollection) -> io::Result<CollectedCode> {
+        Ok(CollectedCode::default())
     }
 
     fn instances_max(&self) -> u32 {

@@ -142,6 +142,13 @@ impl DesiredReplica {
         self.phase == Phase::Loading
     }
 
+    /// True if the bucket has a record that this version cannot decode. It may name artifacts.
+    #[must_use]
+    pub fn has_unknown(&self) -> bool {
+        let mut records = self.bucket.values();
+        records.any(|record| record.content == Content::Unknown)
+    }
+
     /// Applies an event of a watch of the bucket.
     pub fn see(&mut self, watched: WatchEvent) -> Option<Notice> {
         match watched {

@@ -191,3 +191,35 @@ fn a_second_host_on_one_file_is_refused() {
     let _first = Store::open(&path).unwrap();
     assert!(matches!(Store::open(&path), Err(StoreError::InUse { .. })));
 }
+
+#[test]
+fn a_revision_names_the_artifacts_that_only_the_revision_before_has() {
+    let digest = |text: &str| weft_lattice_config::Digest::of(text.as_bytes());
+    let app = |components: &[&str]| {
+        let components = components.iter().map(|name| {
+            let digest = digest(name);
+            format!(r#"{{"name":"{name}","source":{{"digest":"{digest}"}}}}"#)
+        });
+        let components = components.collect::<Vec<_>>().join(",");
+        let text = format!(
+            r#"{{"apiVersion":"weft.dev/v1alpha1","kind":"App","metadata":{{"name":"shop"}},
+                "spec":{{"components":[{components}]}}}}"#
+        );
+        App::from_json("test", &text).unwrap()
+    };
+    let first = Deployed::after(None, 1, 10, app(&["web", "cart"]));
+    assert_eq!(first.previous, BTreeSet::new());
+    let second = Deployed::after(Some(&Record::Deployed(first)), 2, 20, app(&["web", "till"]));
+    assert_eq!(second.previous, [digest("cart")].into());
+    let second = Record::Deployed(second);
+    let third = Deployed::after(Some(&second), 3, 30, app(&["web"]));
+    assert_eq!(third.previous, [digest("till")].into());
+    // A record of an older release has no such field.
+    let mut text = serde_json::to_value(&second).unwrap();
+    let record = text["deployed"].as_object_mut().unwrap();
+    assert!(record.remove("previous").is_some());
+    let Record::Deployed(old) = serde_json::from_value(text).unwrap() else {
+        panic!("it is deployed")
+    };
+    assert_eq!(old.previous, BTreeSet::new());
+}

@@ -21,6 +21,8 @@ fn row(host: &str, status: &str, cloud: Option<&str>) -> HostRow {
         components: 1,
         pool_instances_max: None,
         compilations: None,
+        artifacts_bytes: None,
+        code_bytes: None,
         running: 0,
         notes: Vec::new(),
     }
