@@ -219,7 +219,10 @@ fn tasks(
         let Record::Deployed(deployed) = &**replica.apps().get(app)? else {
             return None;
         };
-        let is_complete = deployed.app.digests().all(|digest| local_artifacts.contains(digest));
+        let is_complete = deployed
+            .app
+            .digests()
+            .all(|digest| local_artifacts.contains(digest));
         is_complete.then_some(())?;
         // A manifest may list its components in another order than the revision before it.
         let runs = snapshot.apps.get(app.as_str());
@@ -252,8 +255,7 @@ fn within_limits(tasks: Vec<PrecompileTask>, artifacts: &Artifacts) -> Vec<Preco
     let mut fits = |task: &PrecompileTask| {
         components += task.deployed.app.spec.components.len();
         let digests = task.deployed.app.digests();
-        let sizes = digests
-            .filter_map(|digest| artifacts.part(digest, 0, 0).ok().flatten());
+        let sizes = digests.filter_map(|digest| artifacts.part(digest, 0, 0).ok().flatten());
         bytes += sizes.map(|(size, _)| size).sum::<u64>();
         components <= COMPONENTS_MAX && bytes <= BYTES_MAX
     };

@@ -16,9 +16,9 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::{fmt, io};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use async_trait::async_trait;
 use weft_control::{CallReply, ErrorCode};

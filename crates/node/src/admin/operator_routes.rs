@@ -12,7 +12,8 @@ use weft_control::client::ANSWER_TIMEOUT;
 use weft_control::collection::GRACE_S_MIN;
 use weft_control::operating::Staying;
 use weft_control::{
-    CollectionReport, CollectionRequest, DeployRequest, DrainReport, DrainRequest, HostRef, LabelReport, LabelRequest, bus_rpc,
+    CollectionReport, CollectionRequest, DeployRequest, DrainReport, DrainRequest, HostRef,
+    LabelReport, LabelRequest, bus_rpc,
 };
 use weft_membership::HostId;
 

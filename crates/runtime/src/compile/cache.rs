@@ -421,14 +421,22 @@ mod tests {
         make_older(&cache, &fused, Duration::from_secs(60));
         assert!(cache.remove(&cache.list().unwrap()[0]).unwrap());
         assert_eq!(cache.list().unwrap(), []);
-        assert_eq!(fs::read_dir(directory.path().join("cache")).unwrap().count(), 0);
+        assert_eq!(
+            fs::read_dir(directory.path().join("cache"))
+                .unwrap()
+                .count(),
+            0
+        );
     }
 
     #[test]
     fn code_that_no_revision_needs_is_surplus_and_the_least_recently_used_beyond_the_limit() {
         let entry = |name: &str, artifacts: &[&str], age: u64| CacheEntry {
             name: format!("{name}-now"),
-            artifacts: artifacts.iter().map(|it| Digest::of(it.as_bytes())).collect(),
+            artifacts: artifacts
+                .iter()
+                .map(|it| Digest::of(it.as_bytes()))
+                .collect(),
             bytes: 10,
             age: Duration::from_secs(age),
         };

@@ -87,12 +87,7 @@ impl Compiler {
     }
 
     /// The cache key of the machine code of `bytes`, which are made from the `artifacts`.
-    pub(crate) fn key(
-        &self,
-        kind: EngineKind,
-        bytes: &[u8],
-        artifacts: Arc<[Digest]>,
-    ) -> CacheKey {
+    pub(crate) fn key(&self, kind: EngineKind, bytes: &[u8], artifacts: Arc<[Digest]>) -> CacheKey {
         CacheKey::new(&Digest::of(bytes), self.engines.get(kind), artifacts)
     }
 

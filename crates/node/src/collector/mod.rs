@@ -1,6 +1,6 @@
 //! The task that deletes what no app needs any more: artifacts and machine code on the disk of this
 //! host, and objects of the lattice ([ADR
-//! 20](../../../docs/adr/0020-what-is-stored-and-who-deletes-it.md)).
+//! 20](../../../../docs/adr/0020-what-is-stored-and-who-deletes-it.md)).
 //!
 //! It deletes only while the local copy of the desired state is complete and placement is not
 //! paused. Any host deletes objects; a second deletion of an object has no effect.
@@ -170,11 +170,7 @@ fn running(snapshot: &Snapshot) -> impl Iterator<Item = &App> {
 
 impl Collector {
     /// Collects and measures until `stop`.
-    pub(super) async fn run(
-        self,
-        mut requests: mpsc::Receiver<Request>,
-        stop: CancellationToken,
-    ) {
+    pub(super) async fn run(self, mut requests: mpsc::Receiver<Request>, stop: CancellationToken) {
         let mut measurements = interval(MEASURE_EVERY);
         measurements.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Hosts that start together list the objects at different times.
@@ -351,7 +347,9 @@ impl Collection {
     }
 
     fn stores(&self) -> impl Iterator<Item = &CollectedStore> {
-        [&self.artifacts, &self.code].into_iter().chain(&self.objects)
+        [&self.artifacts, &self.code]
+            .into_iter()
+            .chain(&self.objects)
     }
 
     fn log(&self, options: CollectionOptions) {
@@ -406,3 +404,6 @@ fn failure(what: &str, error: &(dyn std::error::Error + 'static)) -> String {
     tracing::warn!(error, "cannot collect {what}");
     error
 }
+
+#[cfg(test)]
+mod tests;
