@@ -111,6 +111,9 @@ fn no_connection(servers: &str, outage: Option<&Outage>) -> Failure {
             "give the authority of the servers with `--nats-ca`, and a client certificate with \
              `--nats-cert` and `--nats-key` if they require one"
         }
+        Some(OutageKind::MaxPayload) => {
+            "remove `max_payload` from the configuration of the servers"
+        }
         Some(OutageKind::Unreachable) | None => {
             "give the servers of the lattice, as in `--nats nats://127.0.0.1:4222`"
         }

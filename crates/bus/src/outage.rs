@@ -21,6 +21,8 @@ pub enum OutageKind {
     Tls,
     /// The server rejects the login: a mistake in the credentials or in their permissions.
     Login,
+    /// The server accepts no messages that are large enough for hosts: a mistake in its settings.
+    MaxPayload,
 }
 
 impl Outage {
@@ -53,6 +55,16 @@ impl Outage {
         Self {
             server: None,
             ..Self::of_error("", error)
+        }
+    }
+
+    /// The outage of a server that accepts at most `found` bytes, less than `min`.
+    pub(crate) fn of_max_payload(found: usize, min: usize) -> Self {
+        let detail = format!("expected a `max_payload` of at least {min} bytes, found {found}");
+        Self {
+            kind: OutageKind::MaxPayload,
+            server: None,
+            detail: detail.into(),
         }
     }
 
@@ -96,6 +108,11 @@ impl fmt::Display for Outage {
                 formatter,
                 "TLS with {server} failed: {detail}; check the certificates of authorities, and \
                  the client certificate if the server requires one"
+            ),
+            OutageKind::MaxPayload => write!(
+                formatter,
+                "{server} accepts only messages that are too small: {detail}; change the \
+                 configuration of the server"
             ),
             OutageKind::Login => write!(
                 formatter,

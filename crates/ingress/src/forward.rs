@@ -102,8 +102,8 @@ impl RemoteComponent {
         }
     }
 
-    /// Encodes a request as a frame, with its body if the body is small. Returns a larger body
-    /// beside it.
+    /// Encodes a request as a frame, with its body if both fit into a message. Returns a larger
+    /// body beside it.
     async fn encode(
         &self,
         request: Request<Incoming>,
@@ -116,39 +116,45 @@ impl RemoteComponent {
             return Err(ForwardError::Rejected(Box::new(refused)));
         }
         let prefix = BodyPrefix::read(&mut body).await;
-        let whole = prefix.whole();
-        let streamed_body = whole.is_none().then(|| prefix.prepend_to(body));
         let call = number_call();
         let fields = headers::end_to_end(&head.headers);
         let authority = head.uri.authority().map(|authority| authority.as_str());
         let authority = authority.or_else(|| head.headers.get(http::header::HOST)?.to_str().ok());
-        let frame = Frame::HttpRequest(HttpRequest {
-            call,
-            app: self.target.app.as_str(),
-            component: self.target.component.as_str(),
-            deadline_ms: u32::try_from(self.deadline.as_millis()).unwrap_or(u32::MAX),
-            trace: None,
-            method: head.method.as_str(),
-            authority: authority.unwrap_or_default(),
-            path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
-            headers: headers::borrowed(&fields),
-            body: match &whole {
-                Some(body) => HttpBody::Whole(body),
-                None => HttpBody::Stream(0),
-            },
-        });
-        let mut bytes = Vec::new();
-        if frame.encode(&mut bytes).is_err() {
+        let max = self.hosts.message_bytes_max();
+        let encode = |body: HttpBody<'_>| {
+            let frame = Frame::HttpRequest(HttpRequest {
+                call,
+                app: self.target.app.as_str(),
+                component: self.target.component.as_str(),
+                deadline_ms: u32::try_from(self.deadline.as_millis()).unwrap_or(u32::MAX),
+                trace: None,
+                method: head.method.as_str(),
+                authority: authority.unwrap_or_default(),
+                path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
+                headers: headers::borrowed(&fields),
+                body,
+            });
+            let mut bytes = Vec::new();
+            frame.encode(&mut bytes).ok()?;
+            (bytes.len() <= max).then_some(bytes)
+        };
+        let whole = prefix.whole();
+        let with_body = whole.and_then(|body| encode(HttpBody::Whole(&body)));
+        let (frame, streamed_body) = match with_body {
+            Some(frame) => (Some(frame), None),
+            None => (encode(HttpBody::Stream(0)), Some(prefix.prepend_to(body))),
+        };
+        let Some(frame) = frame else {
             let reason = "request head too large to be forwarded to another host";
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Err(ForwardError::Rejected(Box::new(error_response::text(
                 status, reason,
             ))));
-        }
+        };
         let call = OutgoingCall {
             number: call,
             target: self.target.clone(),
-            frame: bytes.into(),
+            frame: frame.into(),
             deadline,
             is_idempotent: is_idempotent(&head.method),
         };

@@ -65,13 +65,20 @@ impl ForwardedRequests {
             })
         };
         let prefix = BodyPrefix::read(&mut body).await;
-        if let Some(bytes) = prefix.whole() {
-            let reply = reply(HttpBody::Whole(&bytes));
+        let fits = |frame: &Vec<u8>| frame.len() <= side.message_bytes_max();
+        let whole = prefix.whole();
+        let whole = whole.map(|bytes| reply(HttpBody::Whole(&bytes)));
+        if let Some(reply) = whole.filter(fits) {
             let _ = answer.send(Answer::Ended(CallEnd::Frame(reply)));
             return;
         }
         let (number, sender) = side.give_body();
-        let _ = answer.send(Answer::Streaming(reply(HttpBody::Stream(number))));
+        let head = reply(HttpBody::Stream(number));
+        if !fits(&head) {
+            let _ = answer.send(Answer::Ended(CallEnd::Frame(head_too_large(call))));
+            return;
+        }
+        let _ = answer.send(Answer::Streaming(head));
         // From here on only the sender of the body keeps the side alive.
         drop(side);
         sender.send(prefix.prepend_to(body)).await;
@@ -142,14 +149,21 @@ fn decode(
 fn encode(reply: HttpReply<'_>) -> Vec<u8> {
     let call = reply.call;
     let mut bytes = Vec::new();
-    if Frame::HttpReply(reply).encode(&mut bytes).is_err() {
-        let reason = "response head too large for a frame";
-        let failure = HttpReply {
-            call,
-            outcome: Err(LinkFailure::new(FailureCode::MaybeExecuted, reason)),
-        };
-        // The message of a failure is bounded, so this frame fits.
-        let _ = Frame::HttpReply(failure).encode(&mut bytes);
+    match Frame::HttpReply(reply).encode(&mut bytes) {
+        Ok(()) => bytes,
+        Err(_) => head_too_large(call),
     }
+}
+
+/// The failure in place of a response whose head exceeds a frame or a message.
+fn head_too_large(call: u64) -> Vec<u8> {
+    let reason = "response head too large to be sent to another host";
+    let failure = HttpReply {
+        call,
+        outcome: Err(LinkFailure::new(FailureCode::MaybeExecuted, reason)),
+    };
+    let mut bytes = Vec::new();
+    // The message of a failure is bounded, so this frame fits.
+    let _ = Frame::HttpReply(failure).encode(&mut bytes);
     bytes
 }

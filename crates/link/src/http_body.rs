@@ -11,9 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame};
 use weft_wire::{Decoder, Limits};
 
-use crate::stream_table::{
-    BYTES_PER_CHUNK, CallSide, Ended, Kind, ReaderDropped, Receiver, Sender, bytes_chunk,
-};
+use crate::stream_table::{CallSide, Ended, Kind, ReaderDropped, Receiver, Sender, bytes_chunk};
 
 /// A body that the other side of a call sends.
 pub struct ReceivedBody {
@@ -121,7 +119,7 @@ where
 }
 
 async fn send_bytes(sender: &Sender, bytes: &[u8]) -> Result<(), SendError> {
-    for piece in bytes.chunks(BYTES_PER_CHUNK) {
+    for piece in bytes.chunks(sender.chunk_bytes()) {
         poll_fn(|context| sender.poll_credit(context)).await?;
         // A piece of this size always fits.
         let Ok(chunk) = bytes_chunk(piece) else {

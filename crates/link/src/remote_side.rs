@@ -65,6 +65,13 @@ impl RemoteSide {
         self.call
     }
 
+    /// Limits the messages to the other host; chunks of byte streams follow it.
+    pub fn limit_messages(&self, bytes_max: usize) {
+        if let Some(side) = self.side.upgrade() {
+            side.limit_messages(bytes_max);
+        }
+    }
+
     /// Changes the number of the call, for a further attempt. No frame has been sent then: a writer
     /// waits for credit, and a reader for the reply.
     pub fn renumber(&mut self, call: u64) {

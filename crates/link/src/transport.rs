@@ -58,6 +58,11 @@ pub trait Hosts: Send + Sync {
     /// Sends a frame without a reply, if the bus can take it now.
     fn send(&self, host: HostId, frame: Vec<u8>);
 
+    /// The most bytes of a message to another host.
+    fn message_bytes_max(&self) -> usize {
+        usize::MAX
+    }
+
     /// The reason why no host of the lattice may run a component, if it is so. Calls to it fail at
     /// once.
     fn unplaceable(&self, target: &ComponentId) -> Option<String> {

@@ -107,6 +107,7 @@ impl Hosts for CallClient {
     }
 
     async fn call_streaming(&self, call: OutgoingCall, remote: RemoteSide, reply: ReplyCallback) {
+        remote.limit_messages(self.bus.max_payload());
         let mut transport = ChannelTransport::new(&self.channels, remote, call.is_idempotent);
         match self.call(&call, &mut transport).await {
             Ok(HostReply { frame, host }) => {
@@ -130,6 +131,10 @@ impl Hosts for CallClient {
             // The session drops the handle when it ends, at the latest.
             tracing::debug!(?outcome, "a frame may not have reached another host");
         }
+    }
+
+    fn message_bytes_max(&self) -> usize {
+        self.bus.max_payload()
     }
 
     fn unplaceable(&self, target: &ComponentId) -> Option<String> {

@@ -112,6 +112,7 @@ impl StreamServer {
         work: impl FnOnce(Arc<CallSide>, ReplySender) -> W,
     ) {
         let (side, mut remote) = CallSide::with_remote(Role::Exporter, call);
+        remote.limit_messages(self.claim_checks.message_bytes_max());
         let (sender, mut answer) = oneshot::channel();
         let mut work = pin!(work(side, sender));
         let (mut is_done, mut has_sent_all) = (false, false);
@@ -173,7 +174,7 @@ impl StreamServer {
     fn message(&self, terms: &ReplyTerms<'_>, reply: Vec<u8>) -> OutgoingMessage {
         match terms.pending {
             Some(pending) => self.claim_checks.offload_reply(pending, reply),
-            // The head of a response is bounded below a message.
+            // The response was made to fit into a message.
             None => Bytes::from(reply).into(),
         }
     }

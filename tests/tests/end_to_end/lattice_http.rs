@@ -2,7 +2,7 @@
 //! nobody can tell.
 
 use weft_tests::http::{Connection, Request};
-use weft_tests::{Files, NatsServer, PATIENCE, Weft, eventually, start_nats};
+use weft_tests::{Files, NatsServer, PATIENCE, Weft, eventually, start_nats, start_nats_with};
 
 use crate::lattice::host;
 
@@ -17,7 +17,10 @@ struct Lattice {
 impl Lattice {
     /// A front and some hosts that each run the component `probe/web`.
     fn start(backs: usize, settings: &str) -> Self {
-        let nats = start_nats();
+        Self::start_on(start_nats(), backs, settings)
+    }
+
+    fn start_on(nats: NatsServer, backs: usize, settings: &str) -> Self {
         let front = host(&nats, "place=front");
         let hosts: Vec<_> = (0..backs).map(|_| host(&nats, "place=back")).collect();
         let files = Files::new();
@@ -107,6 +110,27 @@ fn a_big_body_goes_to_another_host_and_comes_back_whole() {
         connection.response().unwrap()
     });
     assert!(echoed.body == body, "{} bytes came back", echoed.body.len());
+    lattice.nothing_in_flight();
+}
+
+#[test]
+fn bodies_of_any_size_go_to_another_host_over_a_server_with_small_messages() {
+    let nats = start_nats_with("max_payload: 32KB");
+    let lattice = Lattice::start_on(nats, 1, "limits: {body: 20MB}");
+    for size in [31_000, 33_000, 70_000, 3_000_000] {
+        let body: Vec<u8> = (0..size).map(|number: u32| (number % 251) as u8).collect();
+        let mut connection = Connection::with(lattice.front.http(), &post("/echo", body.len()));
+        let mut sender = connection.try_clone().unwrap();
+        let echoed = std::thread::scope(|scope| {
+            scope.spawn(|| sender.send(&body).unwrap());
+            connection.response().unwrap()
+        });
+        assert!(
+            echoed.body == body,
+            "{} of {size} bytes came back",
+            echoed.body.len()
+        );
+    }
     lattice.nothing_in_flight();
 }
 

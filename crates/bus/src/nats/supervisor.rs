@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::Shared;
-use crate::{Gap, Status};
+use crate::{Gap, Outage, Status};
 
 /// Polling interval of the client's state. Events come at once; this covers lost ones.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -21,6 +21,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Time limit of the first round trip on a new connection. On timeout the client's pings decide
 /// whether the server is alive, and the round trip is repeated.
 const FIRST_ECHO_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// The smallest `max_payload` of a server: a failure with its longest message fits, a heartbeat, and
+/// the announcement of a frame that exceeds a message.
+const MAX_PAYLOAD_MIN: usize = 8 << 10;
 
 /// Maintains the status of one connection until the bus stops.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -60,6 +64,17 @@ async fn step(shared: &Shared, last_generation: u64) -> u64 {
         return generation;
     }
     if !shared.status().borrow().is_connected() {
+        let max_payload = shared.client().max_payload();
+        if max_payload < MAX_PAYLOAD_MIN {
+            let outage = Outage::of_max_payload(max_payload, MAX_PAYLOAD_MIN);
+            shared.attempts().log_failure(&outage);
+            // A new reason wakes the supervisor.
+            if shared.events().reason().as_ref() != Some(&outage) {
+                shared.events().set_reason(outage);
+            }
+            set_disconnected(shared);
+            return generation;
+        }
         let echoed = tokio::select! {
             echoed = timeout(FIRST_ECHO_WAIT_MAX, shared.echo()) => echoed == Ok(true),
             () = shared.stopping().cancelled() => false,

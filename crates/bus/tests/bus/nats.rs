@@ -185,6 +185,17 @@ async fn a_login_without_the_permissions_of_a_host_is_rejected_with_the_reason()
     assert!(reason.contains("Permissions Violation"), "{reason}");
 }
 
+#[tokio::test]
+async fn a_server_that_accepts_only_tiny_messages_is_rejected_with_the_reason() {
+    let server = start_nats_with("max_payload: 1024");
+    let (kind, reason) = rejected(&host_with_login(&server, None).await).await;
+    assert_eq!(kind, OutageKind::MaxPayload);
+    let expected = "expected a `max_payload` of at least 8192 bytes, found 1024";
+    assert!(reason.contains(expected), "{reason}");
+    let server = start_nats_with("max_payload: 8192");
+    connected(&host_with_login(&server, None).await).await;
+}
+
 /// A file of the test's certificates, whose README names them.
 fn certificate(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

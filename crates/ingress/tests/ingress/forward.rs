@@ -40,6 +40,8 @@ spec:
 /// A lattice with one other host, which answers or fails every call.
 enum OtherHost {
     Answers(ForwardedRequests),
+    /// Answers over messages of at most this many bytes.
+    AnswersInSmallMessages(ForwardedRequests, usize),
     Fails(FailureCode),
     /// May not run any component.
     MayNotRun,
@@ -53,6 +55,13 @@ impl OtherHost {
             find: Arc::new(move |_, _| handler.clone()),
             tasks: TaskTracker::new(),
         })
+    }
+
+    fn in_small_messages(self, bytes_max: usize) -> Self {
+        match self {
+            Self::Answers(requests) => Self::AnswersInSmallMessages(requests, bytes_max),
+            other => other,
+        }
     }
 
     fn target(self) -> RouteTarget {
@@ -71,7 +80,12 @@ impl Hosts for OtherHost {
 
     async fn call_streaming(&self, call: OutgoingCall, remote: RemoteSide, reply: ReplyCallback) {
         match self {
-            Self::Answers(requests) => carry(requests, &call.frame, remote, reply).await,
+            Self::Answers(requests) => {
+                carry(requests, &call.frame, remote, reply, usize::MAX).await;
+            }
+            Self::AnswersInSmallMessages(requests, bytes_max) => {
+                carry(requests, &call.frame, remote, reply, *bytes_max).await;
+            }
             Self::MayNotRun => {
                 let code = FailureCode::Unreachable;
                 reply(Err(LinkFailure::new(code, "a reason for the log")));
@@ -84,20 +98,34 @@ impl Hosts for OtherHost {
 
     fn send(&self, _: HostId, _: Vec<u8>) {}
 
+    fn message_bytes_max(&self) -> usize {
+        match self {
+            Self::AnswersInSmallMessages(_, bytes_max) => *bytes_max,
+            _ => usize::MAX,
+        }
+    }
+
     fn unplaceable(&self, target: &ComponentId) -> Option<String> {
         let reason = format!("1 host: label `cloud` is not `{}`", target.app);
         matches!(self, Self::MayNotRun).then_some(reason)
     }
 }
 
-/// Carries the frames of a call between its two sides, until both are dropped.
+/// Carries the frames of a call between its two sides, until both are dropped. No frame exceeds
+/// `bytes_max`.
 async fn carry(
     requests: &ForwardedRequests,
     frame: &[u8],
     mut caller: RemoteSide,
     reply: ReplyCallback,
+    bytes_max: usize,
 ) {
     let (side, mut callee) = CallSide::with_remote(Role::Exporter, caller.call());
+    for side in [&caller, &callee] {
+        side.limit_messages(bytes_max);
+    }
+    let check = |frame: &[u8]| assert!(frame.len() <= bytes_max, "{}", frame.len());
+    check(frame);
     let (sender, mut answer) = oneshot::channel();
     let serve = requests.serve(side, frame, sender);
     pin!(serve);
@@ -110,14 +138,21 @@ async fn carry(
                 else {
                     panic!("a request is answered with a frame");
                 };
+                check(&frame);
                 reply.take().unwrap()(Ok(frame));
             }
             frame = caller.next(), if is_caller_open => match frame {
-                Some(frame) => callee.receive(&Frame::decode(&frame).unwrap()),
+                Some(frame) => {
+                    check(&frame);
+                    callee.receive(&Frame::decode(&frame).unwrap());
+                }
                 None => is_caller_open = false,
             },
             frame = callee.next(), if is_callee_open => match frame {
-                Some(frame) => caller.receive(&Frame::decode(&frame).unwrap()),
+                Some(frame) => {
+                    check(&frame);
+                    caller.receive(&Frame::decode(&frame).unwrap());
+                }
                 None => is_callee_open = false,
             },
             () = &mut serve, if !is_served => is_served = true,
@@ -143,6 +178,35 @@ async fn large_bodies_are_streamed_to_the_other_host_and_back() {
     let response = send(server.address(), post_chunks("/app", chunks.clone())).await;
     assert_eq!(response.status, StatusCode::OK, "{response:?}");
     assert_eq!(response.body, chunks.concat());
+}
+
+#[tokio::test]
+async fn bodies_cross_to_another_host_in_messages_of_any_size() {
+    for handler in [|| FakeHandler::Echo, || FakeHandler::StreamBack] {
+        for bytes_max in [8 << 10, 32 << 10, 64 << 10] {
+            let other = OtherHost::with(Some(handler())).in_small_messages(bytes_max);
+            let server = start(other.target()).await;
+            for size in [0, bytes_max - 100, bytes_max, 60_000, 500_000] {
+                let body = "x".repeat(size);
+                let response = send(server.address(), post("/app", body.clone())).await;
+                assert_eq!(response.status, StatusCode::OK, "{response:?}");
+                assert!(response.text() == body, "{size} bytes in {bytes_max}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_exceeds_a_message_is_rejected() {
+    let other = OtherHost::with(Some(FakeHandler::Echo)).in_small_messages(8 << 10);
+    let server = start(other.target()).await;
+    let path = format!("/{}", "x".repeat(8 << 10));
+    let response = send(server.address(), post(&path, "x")).await;
+    assert_eq!(response.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    assert!(
+        response.text().contains("request head too large"),
+        "{response:?}"
+    );
 }
 
 #[tokio::test]

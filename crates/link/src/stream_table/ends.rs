@@ -64,6 +64,12 @@ impl Sender {
         self.side.fail();
     }
 
+    /// The most bytes of a byte stream in one chunk: a chunk fits into a message.
+    #[must_use]
+    pub fn chunk_bytes(&self) -> usize {
+        self.side.chunk_bytes()
+    }
+
     /// Number of bytes that may be sent now.
     pub fn credit(&self) -> usize {
         let credit = self.with(|outgoing| match outgoing.has_lost_reader {

@@ -18,6 +18,7 @@ mod flow;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -33,6 +34,9 @@ pub(crate) const WINDOW_BYTES: u32 = 256 << 10;
 
 /// The most bytes of a byte stream in one chunk.
 pub const BYTES_PER_CHUNK: usize = 64 << 10;
+
+/// The part of a message that is left for the frame around a chunk, with its authenticator.
+const CHUNK_OVERHEAD: usize = 1 << 10;
 
 /// The most bytes that the length of a list takes.
 const LENGTH_BYTES_MAX: usize = 5;
@@ -52,6 +56,8 @@ pub struct CallSide {
     state: Mutex<State>,
     /// Delivers messages to the other side. Set before the first stream is handed over.
     peer: OnceLock<PeerDelivery>,
+    /// The most bytes of a message to the other side.
+    message_bytes_max: AtomicUsize,
 }
 
 /// The reader of a stream was dropped.
@@ -110,6 +116,24 @@ enum Stream {
 // === impl CallSide ===
 
 impl CallSide {
+    /// The most bytes of a message to the other side; `usize::MAX` if that is on this host.
+    #[must_use]
+    pub fn message_bytes_max(&self) -> usize {
+        self.message_bytes_max.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn limit_messages(&self, bytes_max: usize) {
+        self.message_bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    /// The most bytes of a byte stream in one chunk to the other side.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        let most = self.message_bytes_max();
+        // Half of the message where messages are hardly larger than the overhead.
+        let fitting = most.saturating_sub(CHUNK_OVERHEAD).max(most / 2);
+        fitting.clamp(1, BYTES_PER_CHUNK)
+    }
+
     /// Both sides of a call on this host: importer and exporter. `delivery` returns the delivery to
     /// a side.
     pub fn pair(delivery: impl Fn(&Arc<Self>) -> PeerDelivery) -> (Arc<Self>, Arc<Self>) {
@@ -126,6 +150,7 @@ impl CallSide {
             role,
             state: Mutex::default(),
             peer: OnceLock::new(),
+            message_bytes_max: AtomicUsize::new(usize::MAX),
         }
     }
 

@@ -53,6 +53,11 @@ impl ClaimChecks {
         }
     }
 
+    /// The most bytes of a message to another host.
+    pub(super) fn message_bytes_max(&self) -> usize {
+        self.bus.max_payload()
+    }
+
     /// Stores a frame if it exceeds a message.
     ///
     /// # Errors

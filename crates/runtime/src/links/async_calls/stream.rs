@@ -12,7 +12,7 @@ use wasmtime::component::{
     Destination, DirectDestination, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
-use weft_link::stream_table::{BYTES_PER_CHUNK, ReaderDropped, Receiver, Sender, bytes_chunk};
+use weft_link::stream_table::{ReaderDropped, Receiver, Sender, bytes_chunk};
 use weft_wire::{DecodeError, Decoder, Limits};
 
 use super::chunk::{decode_chunk, elements_per_chunk, elements_per_read, encode_chunk};
@@ -75,7 +75,7 @@ impl<T: LinkValue, D: 'static> StreamConsumer<D> for Consumer<T> {
             return Poll::Ready(Ok(result));
         }
         let (mut elements, mut bytes) = (Vec::<T>::new(), 0);
-        while elements.len() < elements_per_chunk::<T>() && bytes < BYTES_PER_CHUNK {
+        while elements.len() < elements_per_chunk::<T>() && bytes < self.sender.chunk_bytes() {
             let count = source.remaining(&mut store).min(elements_per_read::<T>());
             if count == 0 {
                 break;
@@ -183,7 +183,7 @@ impl<D: 'static> StreamConsumer<D> for BytesConsumer {
         let written = source.remaining();
         let mut consumed = 0;
         while consumed < written.len() {
-            let room = self.sender.credit().min(BYTES_PER_CHUNK);
+            let room = self.sender.credit().min(self.sender.chunk_bytes());
             if room == 0 {
                 break;
             }
