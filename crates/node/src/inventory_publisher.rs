@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_link::LocalComponents;
 use weft_membership::message::{
-    ComponentId, Contents, Failure, HostCondition, HostedComponent, Labels, MAX_FAILURES,
-    MAX_REASON_BYTES, Readiness, Revision,
+    ComponentId, Contents, Failure, HostCondition, HostedComponent, Labels, MAX_COMPONENTS,
+    MAX_FAILURES, MAX_REASON_BYTES, Readiness, Revision,
 };
 use weft_state::store::Deployed;
 
@@ -28,7 +28,7 @@ pub(super) async fn publish(
         let snapshot = snapshots.borrow_and_update().clone();
         let current = Contents {
             labels: labels.borrow_and_update().clone(),
-            components: holdings(&snapshot),
+            components: announced(holdings(&snapshot)),
             failures: failures(&snapshot),
             conditions: conditions.borrow_and_update().iter().copied().collect(),
             ..about.clone()
@@ -42,6 +42,22 @@ pub(super) async fn publish(
             () = stop.cancelled() => return,
         }
     }
+}
+
+/// The components that an inventory has room for: those that serve before the others. Placement
+/// gives a host fewer, but what moves away or does not start comes in addition.
+fn announced(mut components: Vec<HostedComponent>) -> Vec<HostedComponent> {
+    let found = components.len();
+    if found > MAX_COMPONENTS {
+        tracing::warn!(
+            found,
+            max = MAX_COMPONENTS,
+            "this host has more components than it can announce; the rest gets no calls"
+        );
+        components.sort_by_key(|hosted| hosted.readiness != Readiness::Ready);
+        components.truncate(MAX_COMPONENTS);
+    }
+    components
 }
 
 /// Every component of this host at each revision, in the order of inventories.
@@ -101,4 +117,38 @@ fn truncated_reason(reason: &str) -> String {
         end -= 1;
     }
     reason[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_that_serve_are_announced_before_those_that_do_not_start() {
+        let hosted = |number: usize, readiness| HostedComponent {
+            component: ComponentId {
+                app: "shop".parse().unwrap(),
+                component: format!("c{number:05}").parse().unwrap(),
+            },
+            revision: Revision(1),
+            readiness,
+        };
+        let failed = (0..100).map(|number| hosted(number, Readiness::Failed));
+        let ready = (100..MAX_COMPONENTS + 50).map(|number| hosted(number, Readiness::Ready));
+        let found = announced(failed.chain(ready).collect());
+        assert_eq!(found.len(), MAX_COMPONENTS);
+        let ready = found
+            .iter()
+            .filter(|hosted| hosted.readiness == Readiness::Ready);
+        assert_eq!(ready.count(), MAX_COMPONENTS - 50);
+        let contents = Contents {
+            components: found,
+            ..Contents::default()
+        };
+        assert!(contents.sorted().hash().is_ok());
+        let few: Vec<_> = (0..3)
+            .map(|number| hosted(number, Readiness::Failed))
+            .collect();
+        assert_eq!(announced(few.clone()), few);
+    }
 }

@@ -8,6 +8,10 @@ use crate::label::Labels;
 /// Maximum number of hosts in a plan: rankings store host numbers in 16 bits.
 pub const HOSTS_MAX: usize = 1 << 16;
 
+/// Maximum number of components on a host, whatever their weight: a host lists its components in
+/// one message, with room for those that are moving away.
+pub const COMPONENTS_MAX: usize = 4_000;
+
 /// A live host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Host {

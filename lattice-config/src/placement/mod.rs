@@ -7,8 +7,8 @@
 //!    (`hash`) never changes; a change of the rules would move running components and requires a
 //!    new version of the lattice.
 //! 2. *Requirements hold*: labels, one per host, anti-affinity, the declared capacity of a host,
-//!    the host of a store. A replica that does not fit is not placed, and [`Unplaced`] lists the
-//!    reasons.
+//!    [`COMPONENTS_MAX`], the host of a store. A replica that does not fit is not placed, and
+//!    [`Unplaced`] lists the reasons.
 //! 3. *Minimal moves*: components rank hosts by hash. When a host leaves, only its components move;
 //!    when a host joins, components move only to that host. If capacity is short or components have
 //!    an anti-affinity, one move may force another.
@@ -44,7 +44,7 @@ use self::placer::Placer;
 use crate::app::App;
 
 pub use self::explanation::{Explanation, HostFit, explain};
-pub use self::host::{HOSTS_MAX, Host, HostState};
+pub use self::host::{COMPONENTS_MAX, HOSTS_MAX, Host, HostState};
 pub use self::id::{ComponentId, HostId, IdError, StoreId};
 pub use self::plan::{Assignments, Move, MoveKind, Pin, Plan, moves};
 pub use self::standby::standby_components;

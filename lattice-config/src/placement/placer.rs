@@ -1,7 +1,7 @@
 //! Places units on hosts, one after another, and tracks the free capacity of each host.
 
 use super::Input;
-use super::host::{Host, HostState};
+use super::host::{COMPONENTS_MAX, Host, HostState};
 use super::host_choice::{HostCriteria, HostPicker, Occupancy};
 use super::hosts::{HostNumber, Hosts};
 use super::id::HostId;
@@ -23,6 +23,8 @@ pub(super) struct Placer<'a> {
     pub(super) free: Vec<u64>,
     /// Upper bound of the free capacity of all hosts.
     free_max: u64,
+    /// By host: the number of further components that it may have.
+    pub(super) vacancies: Vec<usize>,
     pub(super) rankings: Rankings,
     occupancy: Occupancy,
 }
@@ -77,6 +79,7 @@ impl<'a> Placer<'a> {
         Placer {
             free: free.collect(),
             free_max: UNLIMITED,
+            vacancies: vec![COMPONENTS_MAX; hosts.len()],
             rankings,
             occupancy: Occupancy::new(hosts.len()),
             placed: vec![Vec::new(); units.all.len()],
@@ -106,21 +109,36 @@ impl<'a> Placer<'a> {
     /// Returns the hosts of a unit if one of its hosts left and no other unit moved.
     pub(super) fn without(&mut self, number: usize, lost: HostNumber) -> Vec<HostNumber> {
         let before = std::mem::take(&mut self.placed[number]);
-        let weight = self.units.all[number].weight;
-        let release = |free: &mut [u64], hosts: &[HostNumber]| {
-            for host in hosts {
-                free[*host as usize] += weight;
-            }
-        };
-        release(&mut self.free, &before);
+        self.release(number, &before);
         self.free_max = UNLIMITED;
         self.place(number, self.units.all[number].replicas, Some(lost));
         let after = std::mem::replace(&mut self.placed[number], before);
-        release(&mut self.free, &after);
-        for host in &self.placed[number] {
+        self.release(number, &after);
+        let (weight, components) = self.size(number);
+        for (index, host) in self.placed[number].iter().enumerate() {
             self.free[*host as usize] -= weight;
+            if !self.placed[number][..index].contains(host) {
+                self.vacancies[*host as usize] -= components;
+            }
         }
         after
+    }
+
+    /// Takes the replicas of a unit from the hosts that have them.
+    fn release(&mut self, number: usize, hosts: &[HostNumber]) {
+        let (weight, components) = self.size(number);
+        for (index, host) in hosts.iter().enumerate() {
+            self.free[*host as usize] += weight;
+            if !hosts[..index].contains(host) {
+                self.vacancies[*host as usize] += components;
+            }
+        }
+    }
+
+    /// The weight of a replica of a unit, and the number of its components.
+    fn size(&self, number: usize) -> (u64, usize) {
+        let unit = &self.units.all[number];
+        (unit.weight, unit.components.len())
     }
 
     pub(super) fn allowed_hosts(&self, number: usize) -> AllowedHosts {
@@ -138,6 +156,7 @@ impl<'a> Placer<'a> {
             return;
         };
         let (occupancy, free) = (&mut self.occupancy, &mut self.free);
+        let (vacancies, components) = (&mut self.vacancies, unit.components.len());
         occupancy.start(&criteria, &self.placed[number]);
         count_conflicts(unit, &self.placed, &mut occupancy.conflicts, |count| {
             *count += 1
@@ -145,7 +164,11 @@ impl<'a> Placer<'a> {
         let mut picker = HostPicker::new(&criteria, occupancy);
         let placed = &mut self.placed[number];
         while placed.len() < replicas as usize {
-            let fits = |host| Some(host) != lost && criteria.fits(host, occupancy, free);
+            let fits = |host| {
+                let is_known = occupancy.on_host[host as usize] > 0;
+                let has_room = is_known || vacancies[host as usize] >= components;
+                Some(host) != lost && has_room && criteria.fits(host, occupancy, free)
+            };
             let picked = match allowed_hosts(unit, &self.homes) {
                 AllowedHosts::None => None,
                 AllowedHosts::Only(host) => Some(host).filter(|host| fits(*host)),
@@ -158,6 +181,9 @@ impl<'a> Placer<'a> {
             };
             placed.push(host);
             free[host as usize] -= unit.weight;
+            if occupancy.on_host[host as usize] == 0 {
+                vacancies[host as usize] -= components;
+            }
             occupancy.add(&criteria, host);
             picker.placed(&criteria, occupancy, host);
             for store in &unit.stores {

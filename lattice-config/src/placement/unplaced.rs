@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::host::HostState;
+use super::host::{COMPONENTS_MAX, HostState};
 use super::hosts::{HostNumber, LabelMatch};
 use super::id::{ComponentId, HostId, StoreId};
 use super::placer::{Home, Placer};
@@ -81,6 +81,11 @@ pub enum Cause {
     },
     /// The host runs a replica already, and the component is limited to one per host.
     OnePerHost,
+    /// The host has as many components as it may have.
+    Full {
+        /// The most components of a host.
+        components_max: usize,
+    },
     /// The host has too little free capacity.
     Capacity {
         /// The weight of a replica, including the components that are fused with it.
@@ -126,6 +131,7 @@ enum Obstacle {
     /// The number of a unit.
     AntiAffinity(usize),
     OnePerHost,
+    Full,
     Capacity,
 }
 
@@ -191,6 +197,10 @@ impl<'p, 'a> Explainer<'p, 'a> {
             Obstacle::AntiAffinity(*other)
         } else if unit.one_per_host && self.placed.contains(&host) {
             Obstacle::OnePerHost
+        } else if !self.placed.contains(&host)
+            && placer.vacancies[host as usize] < unit.components.len()
+        {
+            Obstacle::Full
         } else {
             Obstacle::Capacity
         }
@@ -227,6 +237,9 @@ impl<'p, 'a> Explainer<'p, 'a> {
                 other: placer.units.all[other].components[0].clone(),
             },
             Obstacle::OnePerHost => Cause::OnePerHost,
+            Obstacle::Full => Cause::Full {
+                components_max: COMPONENTS_MAX,
+            },
             Obstacle::Capacity => Cause::Capacity {
                 weight: unit.weight,
             },
@@ -268,6 +281,12 @@ impl fmt::Display for Cause {
                 write!(formatter, "`{other}` is placed there (`anti-affinity`)")
             }
             Self::OnePerHost => formatter.write_str("a replica is placed there (`one-per-host`)"),
+            Self::Full { components_max } => {
+                write!(
+                    formatter,
+                    "the limit of {components_max} components is reached"
+                )
+            }
             Self::Capacity { weight } => {
                 write!(formatter, "less free capacity than the weight of {weight}")
             }

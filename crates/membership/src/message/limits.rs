@@ -1,5 +1,7 @@
 //! Limits of messages between hosts, with their reasons. `docs/lattice.md` has the same numbers.
 
+use weft_lattice_config::placement;
+
 /// Largest message except inventories: a heartbeat has at most some 250 bytes and an authenticator.
 pub const MAX_HEARTBEAT_BYTES: usize = 1 << 10;
 
@@ -10,6 +12,9 @@ pub const MAX_INVENTORY_BYTES: usize = 640 << 10;
 /// Maximum number of components on one host, counting each revision: several times the number that
 /// one machine can usefully have ready, and few enough for an inventory in one message.
 pub const MAX_COMPONENTS: usize = 4 << 10;
+
+// Placement leaves room for components that move away or are there in two revisions.
+const _: () = assert!(placement::COMPONENTS_MAX < MAX_COMPONENTS);
 
 /// Maximum number of stores on one host: several for each app that one machine can usefully have.
 pub const MAX_STORES: usize = 256;

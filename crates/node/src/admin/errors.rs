@@ -205,6 +205,7 @@ fn deploy_code(error: &DeployError) -> ErrorCode {
         DeployError::RouteTaken { .. } => ErrorCode::Conflict,
         DeployError::Lattice(ChangeError::Conflict { .. }) => ErrorCode::Conflict,
         DeployError::Lattice(ChangeError::Missing { .. }) => ErrorCode::NotFound,
+        DeployError::Lattice(ChangeError::TooMany { .. }) => ErrorCode::Refused,
         DeployError::Lattice(ChangeError::Store(_) | ChangeError::Object(_))
         | DeployError::Stopping => ErrorCode::Busy,
         DeployError::Lattice(_) | DeployError::Internal => ErrorCode::Internal,

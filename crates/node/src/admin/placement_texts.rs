@@ -231,6 +231,7 @@ impl PlacementReport {
             | Cause::Label { .. }
             | Cause::AntiAffinity { .. }
             | Cause::OnePerHost
+            | Cause::Full { .. }
             | Cause::Capacity { .. } => text,
         }
     }

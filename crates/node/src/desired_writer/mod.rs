@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use weft_lattice_config::placement::StoreId;
+use weft_lattice_config::placement::{COMPONENTS_MAX, StoreId};
 use weft_lattice_config::{App, AppName};
 use weft_state::artifacts::Artifacts;
 use weft_state::blocking;
@@ -60,6 +60,16 @@ pub enum ChangeError {
          damaged, `weft deploy --force` replaces it"
     )]
     Newer { app: AppName, reason: String },
+    /// The components of a host alone are too many.
+    #[error(
+        "too many components on this host: expected at most {max}, found {found} with app `{app}`; \
+         undeploy an app, or start the hosts with `weft up --nats URL` to form a lattice"
+    )]
+    TooMany {
+        app: AppName,
+        found: usize,
+        max: usize,
+    },
     /// The app is not deployed.
     #[error("no app `{app}` is deployed")]
     Missing { app: AppName },
@@ -125,6 +135,9 @@ impl DesiredWriter {
                 deployed: old.clone(),
                 changes: Vec::new(),
             });
+        }
+        if self.is_alone() {
+            check_count(&self.replica.borrow(), &app)?;
         }
         self.provide(&app).await;
         // A mistake in the manifest is reported before an unavailable bucket.
@@ -380,6 +393,26 @@ impl DesiredWriter {
         // A timeout is not a failure: the change is written.
         let _ = timeout(RECONCILE_WAIT_MAX, reconciled).await;
     }
+}
+
+/// Checks that a host alone, which runs every app, can run one more. In a lattice, placement gives
+/// no host too many components.
+fn check_count(replica: &DesiredReplica, app: &App) -> Result<(), ChangeError> {
+    let name = &app.metadata.name;
+    let others = replica.apps().iter().filter(|(other, _)| *other != name);
+    let others = others.map(|(_, record)| match &**record {
+        Record::Deployed(deployed) => deployed.app.spec.components.len(),
+        Record::Removed { .. } => 0,
+    });
+    let found = others.sum::<usize>() + app.spec.components.len();
+    if found <= COMPONENTS_MAX {
+        return Ok(());
+    }
+    Err(ChangeError::TooMany {
+        app: name.clone(),
+        found,
+        max: COMPONENTS_MAX,
+    })
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Whole hosts on the in-process bus, in paused time.
 
 use futures_util::FutureExt as _;
+use serde_json::json;
+use weft_lattice_config::Digest;
 use weft_state::objects::Objects;
 
 use weft_state::desired::Records;
 
 use super::*;
 use crate::test_support::{
-    TestHost, TestLattice, app, app_name, app_on, artifact, deployed, reason, serving,
+    TestHost, TestLattice, app, app_name, app_on, app_with, artifact, deployed, reason, serving,
 };
 
 /// The record of an app in the bucket.
@@ -282,4 +284,31 @@ async fn a_damaged_record_of_the_bucket_is_replaced_on_every_host_by_a_forced_de
     b.wait_for_app("shop", 2).await;
     assert_eq!(b.response("shop").await.unwrap(), "shop/cart 2");
     a.joined.undeploy(app_name("shop")).await.unwrap();
+}
+
+#[test]
+fn a_host_alone_takes_no_more_components_than_placement_gives_a_host() {
+    let many = |name: &str, count: usize| {
+        let components = (0..count).map(|number| {
+            let digest = Digest::of(b"cart");
+            json!({ "name": format!("c{number}"), "source": { "digest": digest } })
+        });
+        app_with(
+            name,
+            1,
+            &json!({ "components": components.collect::<Vec<_>>() }),
+        )
+    };
+    let apps = [("a", 3000), ("b", 900)];
+    let apps = apps.map(|(name, count)| (app_name(name), deployed(1, many(name, count))));
+    let replica = DesiredReplica::new(apps, []);
+    check_count(&replica, &many("c", 100)).unwrap();
+    // The revision before is replaced.
+    check_count(&replica, &many("b", 1000)).unwrap();
+    let error = check_count(&replica, &many("c", 101)).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("expected at most 4000, found 4001 with app `c`"),
+        "{text}"
+    );
 }

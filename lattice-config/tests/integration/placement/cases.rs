@@ -3,7 +3,9 @@
 use std::fs;
 use std::num::NonZeroU32;
 
-use weft_lattice_config::placement::{ComponentId, Host, HostId, HostState, StoreId, Unplaced};
+use weft_lattice_config::placement::{
+    COMPONENTS_MAX, ComponentId, Host, HostId, HostState, StoreId, Unplaced,
+};
 use weft_lattice_config::{App, LabelValues, Locality, Placement};
 
 use super::lattice::{Lattice, anywhere, app, component, count, host, hosts, link, parse, store};
@@ -333,4 +335,31 @@ fn ids_are_read_as_they_are_written() {
         assert!(text.parse::<HostId>().is_err(), "{text}");
     }
     assert_eq!(parse::<HostId>("NB3_x-9").as_str(), "NB3_x-9");
+}
+
+#[test]
+fn a_host_gets_no_more_components_than_it_can_announce() {
+    let light = Placement {
+        one_per_host: true,
+        ..anywhere()
+    };
+    let names = (0..COMPONENTS_MAX + 1).map(|number| format!("c{number:04}"));
+    let components = names.map(|name| component(&name, 1, light.clone()));
+    let apps = vec![app("shop", components.collect(), &[])];
+    let one = Lattice::new(apps.clone(), hosts(1)).plan();
+    assert_eq!(one.assignments.len(), COMPONENTS_MAX);
+    let [unplaced] = &one.unplaced[..] else {
+        panic!("{:?}", one.unplaced)
+    };
+    let expected = "1 host: the limit of 4000 components is reached";
+    assert_eq!(why(unplaced), [expected]);
+    let two = Lattice::new(apps, hosts(2)).plan();
+    assert_eq!(
+        (two.assignments.len(), two.unplaced.len()),
+        (COMPONENTS_MAX + 1, 0)
+    );
+    // Replicas on one host are one component of it.
+    let several = app("shop", vec![component("a", 3, anywhere())], &[]);
+    let plan = Lattice::new(vec![several], hosts(1)).plan();
+    assert_eq!(plan.unplaced.len(), 0);
 }
