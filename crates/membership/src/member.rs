@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::message::{Heartbeat, HostState, Inventory, InventoryHash};
 use super::rejected::Rejection;
 use super::timing::{
-    DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FLAPS_FREE, FORGET_AFTER, OUTAGES_MAX,
-    REFUTE_AGAIN_AFTER, REQUEST_AFTER, REQUEST_AGAIN_AFTER, SUSPECT_AFTER,
+    DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FLAPS_FREE, FORGET_AFTER,
+    FORGET_UNKNOWN_AFTER, OUTAGES_MAX, REFUTE_AGAIN_AFTER, REQUEST_AFTER, REQUEST_AGAIN_AFTER,
+    SUSPECT_AFTER,
 };
 use super::view::{HostView, Liveness, Standing};
 use crate::Moment;
@@ -26,6 +27,8 @@ pub(super) struct Member {
     /// Times of deaths and restarts, the latest last; limited to [`OUTAGES_MAX`].
     outages: VecDeque<Moment>,
     inventory: Option<(Inventory, InventoryHash)>,
+    /// True once an inventory has arrived, of any incarnation.
+    is_known: bool,
     /// Start of the time that the inventory differs from the hash in heartbeats.
     behind_since: Option<Moment>,
     requested_at: Option<Moment>,
@@ -44,6 +47,7 @@ impl Member {
             steady_at: now,
             outages: VecDeque::new(),
             inventory: None,
+            is_known: false,
             behind_since: Some(now),
             requested_at: None,
             is_refutation_due: false,
@@ -107,6 +111,7 @@ impl Member {
             return Err(Rejection::Replayed);
         }
         self.inventory = Some((inventory, hash));
+        self.is_known = true;
         self.compare_inventory(now);
         Ok(())
     }
@@ -144,14 +149,20 @@ impl Member {
         }
     }
 
-    pub(super) fn dead_since(&self) -> Option<Moment> {
-        self.dead_since
+    /// The order in which the records of dead hosts are removed, to make room for others: those
+    /// without an inventory go first, then those that are dead for longest. `None` for a live host.
+    pub(super) fn removal_order(&self) -> Option<(bool, Moment)> {
+        Some((self.is_known, self.dead_since?))
     }
 
     /// True if the host was dead for so long that its record can be removed.
     pub(super) fn is_expired(&self, now: Moment) -> bool {
-        let expired = |since| now.since(since) >= FORGET_AFTER;
-        self.dead_since.is_some_and(expired)
+        let limit = match self.is_known {
+            true => FORGET_AFTER,
+            false => FORGET_UNKNOWN_AFTER,
+        };
+        self.dead_since
+            .is_some_and(|since| now.since(since) >= limit)
     }
 
     /// Number of components in the inventory.

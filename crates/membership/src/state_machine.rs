@@ -13,7 +13,8 @@ use super::message::{Contents, Heartbeat, HostState, Inventory, InventoryRequest
 use super::rejected::{Rejection, RejectionCounts};
 use super::self_state::{Identity, SelfState};
 use super::timing::{
-    HOSTED_COMPONENTS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, REFUTATIONS_MAX, STALL_MIN,
+    DEAD_HOSTS_MAX, HOSTED_COMPONENTS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, REFUTATIONS_MAX,
+    STALL_MIN,
 };
 use super::view::{HostView, View};
 use crate::Moment;
@@ -360,22 +361,25 @@ impl Membership {
         Ok(())
     }
 
-    /// Makes room for one more host by removing the one that is dead for longest.
+    /// Makes room for one more host by removing a dead one.
     fn make_room(&mut self, host: HostId) -> Result<(), Rejection> {
         if self.members.len() < HOSTS_MAX || self.members.contains_key(&host) {
             return Ok(());
         }
-        let dead = self.members.iter().filter_map(|(host, member)| {
-            let since = member.dead_since()?;
-            Some((since, *host))
-        });
-        match dead.min() {
+        match self.dead().into_iter().min() {
             None => Err(self.count(Rejection::Full)),
-            Some((_, longest_dead)) => {
-                self.remove(longest_dead);
+            Some((_, first)) => {
+                self.remove(first);
                 Ok(())
             }
         }
+    }
+
+    /// The dead hosts, each with its place in the order of removals.
+    fn dead(&self) -> Vec<((bool, Moment), HostId)> {
+        let members = self.members.iter();
+        let dead = members.filter_map(|(host, member)| Some((member.removal_order()?, *host)));
+        dead.collect()
     }
 
     fn take_inventory(&mut self, now: Moment, inventory: Inventory) -> Result<(), Rejection> {
@@ -424,13 +428,21 @@ impl Membership {
         }
     }
 
-    /// Removes hosts that are dead for too long, and returns whether there were any.
+    /// Removes hosts that are dead for too long, and dead hosts beyond [`DEAD_HOSTS_MAX`]. Returns
+    /// whether there were any.
     fn forget(&mut self, now: Moment, events: &mut Vec<Event>) -> bool {
         let members = self.members.iter();
         let expired = members.filter(|(_, member)| member.is_expired(now));
         let expired: Vec<_> = expired.map(|(host, _)| *host).collect();
         for host in &expired {
             self.remove(*host);
+        }
+        let mut dead = self.dead();
+        if dead.len() > DEAD_HOSTS_MAX {
+            dead.sort_unstable();
+            for (_, host) in &dead[..dead.len() - DEAD_HOSTS_MAX] {
+                self.remove(*host);
+            }
         }
         // Includes hosts whose record was removed earlier to make room.
         let (members, own) = (&self.members, self.own.identity.host);

@@ -59,6 +59,13 @@ pub const OUTAGES_MAX: usize = 8;
 /// incident, and to recognize replayed heartbeats as old.
 pub const FORGET_AFTER: Duration = Duration::from_secs(3_600);
 
+/// Time for which a dead host is remembered of which no inventory has arrived: such heartbeats are
+/// mostly replayed or forged, as a host sends its inventory with its first one.
+pub const FORGET_UNKNOWN_AFTER: Duration = Duration::from_secs(30);
+
+/// Maximum number of dead hosts: all hosts of the largest lattice that placement is measured with.
+pub const DEAD_HOSTS_MAX: usize = 1_024;
+
 /// Maximum number of hosts: four times the largest lattice that placement is measured with.
 pub const HOSTS_MAX: usize = 4_096;
 

@@ -6,7 +6,8 @@ use weft_membership::message::{
     Contents, Heartbeat, HostState, Inventory, InventoryHash, Load, MAX_COMPONENTS, Origin,
 };
 use weft_membership::{
-    Change, Event, FORGET_AFTER, HOSTED_COMPONENTS_MAX, HOSTS_MAX, HostId, Membership, Rejection,
+    Change, DEAD_AFTER, DEAD_HOSTS_MAX, Event, FORGET_AFTER, FORGET_UNKNOWN_AFTER,
+    HOSTED_COMPONENTS_MAX, HOSTS_MAX, HostId, Membership, Rejection,
 };
 
 use weft_testkit::membership::{LocalHost, RemoteHost, SECOND, hosted, id};
@@ -89,10 +90,34 @@ fn dead_hosts_are_forgotten_after_a_while() {
     let mut local = LocalHost::settled();
     let mut other = RemoteHost::new(1);
     local.receive_heartbeat(&mut other);
+    local.receive_inventory(other.inventory());
     local.run(FORGET_AFTER);
     assert!(!local.host(1).is_alive());
     local.run(SECOND * 4);
     assert_eq!(local.membership.view().host(id(1)), None);
+}
+
+#[test]
+fn forged_hosts_are_forgotten_soon_and_those_that_were_known_stay() {
+    let mut local = LocalHost::settled();
+    let mut known = RemoteHost::new(1);
+    local.receive_heartbeat(&mut known);
+    local.receive_inventory(known.inventory());
+    // It is dead for longest.
+    local.run(DEAD_AFTER + SECOND);
+    for number in 2..HOSTS_MAX {
+        assert_eq!(receive_heartbeat(&mut local, number), Ok(()));
+    }
+    local.run(DEAD_AFTER + SECOND);
+    assert_eq!(
+        count(&local.membership),
+        DEAD_HOSTS_MAX + 1,
+        "with this host"
+    );
+    assert!(!local.host(1).is_alive());
+    local.run(FORGET_UNKNOWN_AFTER);
+    assert_eq!(count(&local.membership), 2);
+    assert!(!local.host(1).is_alive());
 }
 
 #[test]
