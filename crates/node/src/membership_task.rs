@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use weft_bus::{Bus, Lane, Status, Subject, SubjectError, Subscription};
+use weft_bus::{Bus, Lane, PublishError, Status, Subject, SubjectError, Subscription};
 use weft_membership::Moment;
 use weft_membership::message::{Contents, HostState, Load, Message};
 use weft_membership::routing::{Probe, Router, Table};
@@ -208,7 +208,7 @@ impl MembershipTask {
                 biased;
                 () = stop.cancelled() => break,
                 _ = beat.tick() => self.send_heartbeat(&heartbeats).await,
-                _ = tick.tick() => self.on_tick(&control).await,
+                _ = tick.tick() => self.on_tick(&control, &heartbeats).await,
                 Ok(()) = status.changed() => {
                     let status = status.borrow_and_update().clone();
                     self.on_status(&status);
@@ -297,8 +297,9 @@ impl MembershipTask {
     }
 
     /// Advances the state machine, publishes its results, and requests missing inventories.
-    async fn on_tick(&mut self, control: &Bus) {
+    async fn on_tick(&mut self, control: &Bus, heartbeats: &Bus) {
         let now = self.now();
+        let mut has_resumed = false;
         self.last_tick.send_replace(Instant::now());
         for event in self.membership.tick(now) {
             self.reporter.report(self.membership.view(), &event);
@@ -309,7 +310,8 @@ impl MembershipTask {
                 Event::Outdated { incarnation } => {
                     self.outdated_by.send_replace(incarnation);
                 }
-                Event::Host { .. } | Event::PlacementPaused(_) | Event::PlacementResumed => {}
+                Event::PlacementResumed => has_resumed = true,
+                Event::Host { .. } | Event::PlacementPaused(_) => {}
             }
         }
         self.publish_incarnations();
@@ -340,6 +342,10 @@ impl MembershipTask {
                 self.send(control, &subject, &Message::InventoryRequest(request))
                     .await;
             }
+        }
+        if has_resumed {
+            // For other hosts this one is frozen until they receive a heartbeat.
+            self.send_heartbeat(heartbeats).await;
         }
     }
 
@@ -376,11 +382,18 @@ impl MembershipTask {
     async fn send(&self, bus: &Bus, subject: &Subject, message: &Message) {
         let kind = message.kind().name();
         match message.encode(&self.lattice) {
-            Ok(bytes) => {
-                if let Err(error) = bus.publish(subject, None, Bytes::from(bytes)).await {
+            Ok(bytes) => match bus.publish(subject, None, Bytes::from(bytes)).await {
+                Ok(()) => {}
+                Err(error @ PublishError::TooLarge { .. }) => tracing::error!(
+                    %error,
+                    kind,
+                    "other hosts do not see what this host runs: the message exceeds the \
+                     `max_payload` of the NATS server"
+                ),
+                Err(error) => {
                     tracing::debug!(%error, kind, "a membership message was not sent");
                 }
-            }
+            },
             Err(error) => {
                 tracing::error!(%error, kind, "a membership message cannot be encoded");
             }
@@ -427,5 +440,32 @@ impl<const N: usize> InTurn<N> {
             Poll::Pending
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{TestLattice, wait_for};
+
+    #[tokio::test(start_paused = true)]
+    async fn others_do_not_show_a_host_as_frozen_once_its_placement_resumes() {
+        let lattice = TestLattice::new();
+        let [a, b] = lattice.hosts(["a", "b"]).await;
+        let names = ["a", "b"];
+        names.map(|name| lattice.network.disconnect(name));
+        for host in [&a, &b] {
+            wait_for(&host.joined.membership, |it| it.pause.is_some()).await;
+        }
+        names.map(|name| lattice.network.connect(name));
+        wait_for(&b.joined.membership, |it| it.pause.is_none()).await;
+        let resumed = Instant::now();
+        wait_for(&a.joined.membership, |it| {
+            let other = it.view.host(b.id);
+            it.pause.is_none() && other.is_some_and(|other| other.state == HostState::Ready)
+        })
+        .await;
+        let (elapsed, bound) = (resumed.elapsed(), TICK_EVERY * 2);
+        assert!(elapsed <= bound, "{elapsed:?}");
     }
 }
