@@ -167,7 +167,10 @@ pub(crate) async fn inventory_of(
 }
 
 /// The answers; the other hosts are named on standard error.
-fn answers<T>(gathered: Gathered<T>) -> Result<Vec<(HostRow, T)>, Failure> {
+///
+/// # Errors
+/// No host answers: the error of the first one.
+pub(crate) fn answers<T>(gathered: Gathered<T>) -> Result<Vec<(HostRow, T)>, Failure> {
     let Gathered {
         answers,
         mut silent,

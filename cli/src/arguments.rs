@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::{
     call::Call, check::Check, completions::Completions, context::Context, deploy::Deploy,
     describe::Describe,
-    drain::Drain, drill::Drill, events::Events, get::Get, hang::HangParent, inspect::Inspect,
+    drain::Drain, drill::Drill, events::Events, gc::Gc, get::Get, hang::HangParent, inspect::Inspect,
     label::LabelCommand, link::Link, logs::Logs, status::Status, undeploy::Undeploy, up::Up,
 };
 
@@ -61,6 +61,7 @@ pub(crate) enum Command {
     Events(Events),
     Drain(Drain),
     Label(LabelCommand),
+    Gc(Gc),
     Drill(Drill),
     Context(Context),
     Completions(Completions),

@@ -241,6 +241,9 @@ impl Row for HostRow {
             let max = row.pool_instances_max;
             Cell::from(max.map(|max| max.to_string()).unwrap_or_default())
         }),
+        Column::wide("DISK", |row, _| {
+            Cell::from(row.stored_bytes().map(size).unwrap_or_default())
+        }),
         Column::long("LABELS", |row, _| Cell::from(labels(&row.labels))),
     ];
 

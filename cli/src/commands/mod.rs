@@ -9,6 +9,7 @@ pub(crate) mod describe;
 pub(crate) mod drain;
 pub(crate) mod drill;
 pub(crate) mod events;
+pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod hang;
 pub(crate) mod inspect;
@@ -50,6 +51,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Status(status) => run_client(status.run()),
         Command::Events(events) => run_client(events.run()),
         Command::Drain(drain) => run_client(drain.run()),
+        Command::Gc(gc) => run_client(gc.run()),
         Command::Label(label) => run_client(label.run()),
     }
 }

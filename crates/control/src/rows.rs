@@ -323,4 +323,11 @@ impl HostRow {
     pub fn is_gone(&self) -> bool {
         matches!(self.status.as_str(), "dead" | "left")
     }
+
+    /// The bytes that the host has stored on its disk; `None` if they are unknown.
+    #[must_use]
+    pub fn stored_bytes(&self) -> Option<u64> {
+        let artifacts = self.artifacts_bytes?;
+        Some(artifacts + self.code_bytes.unwrap_or(0))
+    }
 }

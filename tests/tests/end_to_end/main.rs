@@ -9,6 +9,7 @@ mod alone;
 mod any_host;
 mod bad_input;
 mod calls;
+mod collections;
 mod compiling;
 mod conformance;
 mod crashes;

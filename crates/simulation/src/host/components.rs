@@ -1,10 +1,10 @@
 //! The components of a host, which answer calls after a random time, and the runtime that starts
 //! them after a random time.
 
+use std::io;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
