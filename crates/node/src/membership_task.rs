@@ -453,11 +453,15 @@ mod tests {
         let lattice = TestLattice::new();
         let [a, b] = lattice.hosts(["a", "b"]).await;
         let names = ["a", "b"];
-        names.map(|name| lattice.network.disconnect(name));
+        for name in names {
+            lattice.network.disconnect(name);
+        }
         for host in [&a, &b] {
             wait_for(&host.joined.membership, |it| it.pause.is_some()).await;
         }
-        names.map(|name| lattice.network.connect(name));
+        for name in names {
+            lattice.network.connect(name);
+        }
         wait_for(&b.joined.membership, |it| it.pause.is_none()).await;
         let resumed = Instant::now();
         wait_for(&a.joined.membership, |it| {

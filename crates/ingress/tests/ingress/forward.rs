@@ -200,7 +200,7 @@ async fn bodies_cross_to_another_host_in_messages_of_any_size() {
 async fn a_head_that_exceeds_a_message_is_rejected() {
     let other = OtherHost::with(Some(FakeHandler::Echo)).in_small_messages(8 << 10);
     let server = start(other.target()).await;
-    let path = format!("/{}", "x".repeat(8 << 10));
+    let path = format!("/app/{}", "x".repeat(8 << 10));
     let response = send(server.address(), post(&path, "x")).await;
     assert_eq!(response.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     assert!(
