@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     call::Call, check::Check, completions::Completions, context::Context, deploy::Deploy,
-    describe::Describe,
-    drain::Drain, drill::Drill, events::Events, gc::Gc, get::Get, hang::HangParent, inspect::Inspect,
-    label::LabelCommand, link::Link, logs::Logs, status::Status, undeploy::Undeploy, up::Up,
+    describe::Describe, drain::Drain, drill::Drill, events::Events, gc::Gc, get::Get,
+    hang::HangParent, inspect::Inspect, label::LabelCommand, link::Link, logs::Logs,
+    status::Status, undeploy::Undeploy, up::Up,
 };
 
 /// The maximum width of help texts: longer lines are hard to read.
