@@ -36,6 +36,7 @@ fn every_command_explains_itself_with_examples() {
         "events",
         "drain",
         "label",
+        "gc",
         "drill",
         "completions",
     ];
