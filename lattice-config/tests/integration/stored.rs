@@ -55,6 +55,8 @@ fn setting() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_manifest_keeps_every_setting(setting in setting(), text in ".{0,20}") {
         let mut app = app(FULL);
