@@ -10,7 +10,8 @@ use crate::environment::settings::Settings;
 use crate::environment::{self, TargetOptions};
 use crate::failure::Failure;
 use crate::output::{self, Format, Report};
-use crate::table::Table;
+use crate::styled::{Style, Styled};
+use crate::table::{Cell, Cut, Table};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -312,19 +313,24 @@ impl Report for Changed {
 
 impl Report for Rows {
     fn text(&self) -> String {
+        self.styled(None).to_string()
+    }
+
+    fn styled(&self, columns: Option<usize>) -> Styled {
         if self.0.is_empty() {
-            return String::new();
+            return Styled::default();
         }
-        let mut table = Table::new(&["NAME", "IN USE", "CONNECTS TO"]);
+        let headings = ["NAME", "IN USE", "CONNECTS TO"];
+        let mut table = Table::new(headings.map(|heading| (heading, Cut::Middle)));
         for row in &self.0 {
             let in_use = if row.in_use { "yes" } else { "" };
-            table.row(vec![
-                row.name.clone().unwrap_or_default(),
-                in_use.to_owned(),
-                row.connects_to.clone(),
+            table.row([
+                Cell::new(Style::Name, row.name.as_deref().unwrap_or_default()),
+                Cell::from(in_use),
+                Cell::from(&row.connects_to),
             ]);
         }
-        table.to_string()
+        table.styled(columns)
     }
 
     fn note(&self) -> Option<String> {

@@ -12,7 +12,8 @@ use crate::environment::HostOptions;
 use crate::failure::Failure;
 use crate::get_columns::size;
 use crate::output::{self, Format, Report};
-use crate::table::Table;
+use crate::styled::{Style, Styled};
+use crate::table::{Cell, Cut, Table};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -92,6 +93,10 @@ impl Gc {
 
 impl Report for Shown {
     fn text(&self) -> String {
+        self.styled(None).to_string()
+    }
+
+    fn styled(&self, columns: Option<usize>) -> Styled {
         let is_dry_run = self.0.iter().any(|report| report.dry_run);
         let freed = if is_dry_run { "WOULD FREE" } else { "FREED" };
         let headings = [
@@ -103,24 +108,25 @@ impl Report for Shown {
             "STORED",
             "NOTES",
         ];
-        let mut table = Table::new(&headings);
+        let mut table = Table::new(headings.map(|heading| (heading, Cut::End)));
         for report in &self.0 {
             let stored = report.artifacts.stored_bytes + report.code.stored_bytes;
             let objects = report.objects.as_ref();
-            table.row(vec![
-                report.host.clone(),
-                size(report.freed_bytes),
-                deleted(&report.artifacts),
-                deleted(&report.code),
-                objects.map(deleted).unwrap_or_default(),
-                match report.held {
-                    Some(_) => String::new(),
-                    None => size(stored),
-                },
-                notes(report),
+            let stored = match report.held {
+                Some(_) => String::new(),
+                None => size(stored),
+            };
+            table.row([
+                Cell::new(Style::Name, &report.host),
+                Cell::from(size(report.freed_bytes)),
+                Cell::from(deleted(&report.artifacts)),
+                Cell::from(deleted(&report.code)),
+                Cell::from(objects.map(deleted).unwrap_or_default()),
+                Cell::from(stored),
+                Cell::from(notes(report)),
             ]);
         }
-        table.to_string().trim_end().to_owned()
+        table.styled(columns)
     }
 }
 

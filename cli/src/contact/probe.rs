@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::output::printable;
+use crate::styled::printable;
 
 /// The time limit of the probe: the command has failed, and its user waits.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -92,6 +92,10 @@ pub enum StoreError {
 /// The newest record of an app: its deployment, or its removal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all records are deployments"
+)]
 pub enum Record {
     /// The app is deployed.
     Deployed(Deployed),
