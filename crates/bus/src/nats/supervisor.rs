@@ -22,8 +22,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// whether the server is alive, and the round trip is repeated.
 const FIRST_ECHO_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// The smallest `max_payload` of a server: a failure with its longest message fits, a heartbeat, and
-/// the announcement of a frame that exceeds a message.
+/// The smallest `max_payload` of a server: a failure with its longest message fits, a heartbeat,
+/// and the announcement of a frame that exceeds a message.
 const MAX_PAYLOAD_MIN: usize = 8 << 10;
 
 /// Maintains the status of one connection until the bus stops.

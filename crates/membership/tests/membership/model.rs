@@ -102,7 +102,11 @@ impl Run {
     fn receive_heartbeat(&mut self, key: u8) {
         let (_, sender) = &mut self.senders.get_mut(&key).expect("known host");
         self.local.receive_heartbeat(sender);
-        self.model.heard.insert(key, Some(self.local.now));
+        let heard = self.model.heard.insert(key, Some(self.local.now));
+        // A dead host without an inventory is forgotten soon, which the model does not know.
+        if heard.is_none() {
+            self.local.receive_inventory(sender.inventory());
+        }
     }
 
     fn step(&mut self, step: Step) {

@@ -198,8 +198,8 @@ impl Objects {
         }
     }
 
-    /// Deletes what interrupted writes and deletions left at least `age_min` ago. Returns the number
-    /// of such objects.
+    /// Deletes what interrupted writes and deletions left at least `age_min` ago. Returns the
+    /// number of such objects.
     ///
     /// Dropping the future leaves the rest.
     ///
