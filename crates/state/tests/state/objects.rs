@@ -42,6 +42,15 @@ fn open(bus: &Bus) -> Objects {
     Objects::open(bus, "objects", &BucketOptions::default()).unwrap()
 }
 
+/// JetStream as another client of the server uses it.
+async fn foreign(rig: &Rig) -> async_nats::jetstream::Context {
+    let Rig::Nats(server) = rig else {
+        unreachable!("it is over NATS")
+    };
+    let client = async_nats::connect(server.url()).await.unwrap();
+    async_nats::jetstream::new(client)
+}
+
 async fn bytes_are_read_as_they_were_written(rig: Rig) {
     let (one, two) = (open(&rig.join("a").await), open(&rig.join("b").await));
     for size in [0, 1, 60_000, 3_000_001] {
@@ -148,13 +157,8 @@ async fn an_object_is_written_again_once_it_is_old() {
 #[tokio::test]
 async fn the_bytes_of_an_interrupted_write_are_swept_and_those_of_objects_are_not() {
     let rig = Rig::nats();
-    let Rig::Nats(server) = &rig else {
-        unreachable!("it is over NATS")
-    };
-    let objects = open(&rig.join("a").await);
+    let (objects, foreign) = (open(&rig.join("a").await), foreign(&rig).await);
     let digest = objects.put(Bytes::from("bytes")).await.unwrap();
-    let foreign = async_nats::connect(server.url()).await.unwrap();
-    let foreign = async_nats::jetstream::new(foreign);
     let half = foreign.publish("$O.weft-objects-test.C.half", "half".into());
     half.await.unwrap().await.unwrap();
     assert_eq!(soon(objects.sweep(RENEW_AFTER)).await.unwrap(), 0);
@@ -166,13 +170,8 @@ async fn the_bytes_of_an_interrupted_write_are_swept_and_those_of_objects_are_no
 #[tokio::test]
 async fn a_replaced_object_is_refused_and_repaired() {
     let rig = Rig::nats();
-    let Rig::Nats(server) = &rig else {
-        unreachable!("it is over NATS")
-    };
-    let objects = open(&rig.join("a").await);
+    let (objects, foreign) = (open(&rig.join("a").await), foreign(&rig).await);
     let digest = objects.put(Bytes::from("bytes")).await.unwrap();
-    let foreign = async_nats::connect(server.url()).await.unwrap();
-    let foreign = async_nats::jetstream::new(foreign);
     let store = foreign.get_object_store("weft-objects-test").await.unwrap();
     store.put(digest.hex(), &mut &b"other"[..]).await.unwrap();
     let damaged = objects.get(&digest).await;
