@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use weft_lattice_config::mistake_paths::component_path;
 use weft_lattice_config::{App, Digest, MANIFEST_BYTES_MAX, Mistake, Mistakes, Source};
 
 use crate::artifact::{Artifact, ArtifactError, read_at_most};
@@ -250,7 +251,7 @@ fn resolve(app: &mut App, directory: &Path) -> (BTreeMap<Digest, Upload>, Mistak
 }
 
 fn unusable(index: usize, component: &str, error: &ArtifactError) -> Mistake {
-    let path = format!("spec.components[{index}].source.file");
+    let path = format!("{}.source.file", component_path(index));
     let message = format!("component `{component}`: {}", chain(error).join(": "));
     let mistake = Mistake::new(path, message);
     match error {

@@ -26,6 +26,7 @@ mod label;
 pub mod links;
 mod manifest;
 mod mistake;
+pub mod mistake_paths;
 mod name;
 mod number;
 mod partial_app;

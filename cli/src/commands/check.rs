@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use weft_host::{DeployError, ManifestCheck};
+use weft_lattice_config::mistake_paths::{component_path, route_path};
 use weft_lattice_config::{AppName, Mistake, Mistakes, Source};
 
 use crate::failure::{Failure, Kind};
@@ -111,7 +112,7 @@ async fn mistakes(
             Source::File(_) => true,
         };
         if !is_here {
-            let source = format!("spec.components[{index}].source");
+            let source = format!("{}.source", component_path(index));
             mistakes.0.retain(|mistake| mistake.path != source);
             unchecked.push(component.name.to_string());
         }
@@ -138,7 +139,7 @@ fn shared_routes(manifests: &[Manifest]) -> Vec<Mistakes> {
                     owner.app.metadata.name,
                     owner.file
                 );
-                let mistake = Mistake::new(format!("spec.routes[{index}]"), message);
+                let mistake = Mistake::new(route_path(index), message);
                 mistakes.push(mistake.with_help("change one of them: a route belongs to one app"));
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use weft_lattice_config::mistake_paths::provider_path;
 use weft_lattice_config::{App, ProviderSpec};
 use weft_provider::{Context, Factory, MakeError, Provider, Registry};
 
@@ -89,7 +90,7 @@ impl ProviderStarter {
             if matches!(old.get(spec.name.as_str()), Some(running) if running.spec == *spec) {
                 continue;
             }
-            let path = format!("spec.providers[{index}]");
+            let path = provider_path(index);
             let factory = match self.factory(spec) {
                 Ok(factory) => factory,
                 Err(error) => {

@@ -1,12 +1,13 @@
 //! The mistakes of an app while it is checked.
 
+use weft_lattice_config::mistake_paths::{component_path, link_path};
 use weft_lattice_config::{App, Mistake, Mistakes};
 use weft_node::runtime::PrepareErrorKind;
 use weft_state::artifacts::ArtifactError;
 use weft_telemetry::chain;
 
 use super::linked_app::AppError;
-use crate::linking::{BinaryError, component_path, link_path};
+use crate::linking::BinaryError;
 
 /// Mistakes, and their kind.
 #[derive(Debug, Default)]

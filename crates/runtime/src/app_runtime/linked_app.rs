@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use weft_lattice_config::mistake_paths::{component_path, route_path};
 use weft_lattice_config::{App, ComponentSpec, LinkName, LinkSpec, Mistake, Mistakes};
 use weft_link::Protocol;
 use weft_node::runtime::{
@@ -18,7 +19,7 @@ use crate::guest::{PartTemplate, StoreTemplate};
 use crate::linking::{
     AppInput, Binaries, Binary, FusionGroup, LinkReport, LocalComponents,
     PrepareError as EndpointError, PreparedEndpoint, Preparer, ResolvedLinks, Resolver,
-    StoreCrossings, choose_modes, component_path, link_reports, read_all, route_path,
+    StoreCrossings, choose_modes, link_reports, read_all,
 };
 
 /// An app whose components are compiled and linked; its providers are not bound yet.

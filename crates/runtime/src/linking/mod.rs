@@ -13,7 +13,6 @@ mod component_binary;
 mod fusion_group;
 mod imports;
 mod link_exports;
-mod mistake_paths;
 mod modes;
 mod prepare;
 mod report;
@@ -30,7 +29,6 @@ use weft_state::artifacts::Artifacts;
 pub(crate) use self::component_binary::{Binaries, Binary, BinaryError, read_all};
 pub(crate) use self::fusion_group::FusionGroup;
 pub(crate) use self::link_exports::LinkExports;
-pub(crate) use self::mistake_paths::{component_path, link_path, route_path};
 pub(crate) use self::modes::choose_modes;
 pub(crate) use self::prepare::{
     EndpointPre, LoadedCode, PrepareError, PreparedEndpoint, Preparer, Recipe,

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 
+use weft_lattice_config::mistake_paths::link_path;
 use weft_lattice_config::{App, ComponentSpec, Locality, Mistake, Mistakes, links};
 
 use super::resolve::ComponentLink;
-use super::{LocalComponents, Mode, link_path};
+use super::{LocalComponents, Mode};
 use crate::bindings::MAX_PARTS;
 
 /// The mode of a link, and the obstacles to a faster one.

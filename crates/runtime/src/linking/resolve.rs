@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use weft_compose::{Edge, Extern, ExternKind};
 use weft_lattice_config::interface::satisfies;
+use weft_lattice_config::mistake_paths::{component_path, link_path};
 use weft_lattice_config::{
     App, ComponentSpec, InterfaceName, InterfaceRef, LinkSpec, Mistake, Mistakes, nearest,
 };
 use weft_provider::Registry;
 
-use super::{Binaries, component_path, link_path};
+use super::Binaries;
 use crate::bindings::{self, Access, HostInterface};
 
 /// The links of all imports of an app.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use weft_compose::{Edge, Linkable, Part};
+use weft_lattice_config::mistake_paths::link_path;
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{Mistake, Mistakes};
 use weft_stub::plan::CallPath;
@@ -15,7 +16,7 @@ use super::Mode;
 use super::link_exports::{ExportedFunction, ExportedFunctions};
 use super::modes::ModeChoice;
 use super::resolve::ComponentLink;
-use super::{AppInput, LocalComponents, link_path};
+use super::{AppInput, LocalComponents};
 use crate::links::{Delivery, Link, LinkEnds, LinkTarget, LinkedFunction};
 
 /// All imports that one component has from one other over links between stores.

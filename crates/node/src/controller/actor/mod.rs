@@ -16,6 +16,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 use tokio_util::sync::CancellationToken;
+use weft_lattice_config::mistake_paths::route_path;
 use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, AppName, RouteSpec, diff};
 use weft_link::{CallServer, Hosts, LocalComponents};
@@ -331,7 +332,7 @@ impl Actor {
                 owner,
                 claimant: format!("{name}/{}", route.to),
             };
-            let path = format!("spec.routes[{index}]");
+            let path = route_path(index);
             Some(Reason { path, error })
         });
         taken.collect()
