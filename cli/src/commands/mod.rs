@@ -22,6 +22,8 @@ pub(crate) mod status;
 pub(crate) mod undeploy;
 pub(crate) mod up;
 
+use std::num::NonZero;
+
 use tokio::runtime::{Builder, Runtime};
 
 use crate::arguments::Command;
@@ -72,9 +74,13 @@ fn client_runtime() -> Result<Runtime, Failure> {
     build(Builder::new_current_thread())
 }
 
-/// The runtime of a host, with a worker for each core.
+/// The runtime of a host, with a worker for each core, and one that is free for sockets and short
+/// requests while guests that run long have the others.
 fn host_runtime() -> Result<Runtime, Failure> {
-    build(Builder::new_multi_thread())
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(cores + 1);
+    build(builder)
 }
 
 fn build(mut builder: Builder) -> Result<Runtime, Failure> {

@@ -5,6 +5,7 @@
 //! - `linking`: from the links of a manifest to components that can be instantiated.
 //! - `links`: calls between components that are not fused.
 //! - `endpoint`: components that take requests and calls, with their instances and limits.
+//! - `turns`: processor time of guests that run long.
 //! - `http`, `wave_call`: HTTP requests, and calls with arguments in text form.
 //! - `app_runtime`: the implementation of [`weft_node::runtime::Runtime`].
 
@@ -17,6 +18,7 @@ mod guest;
 mod http;
 mod linking;
 mod links;
+mod turns;
 mod wave_call;
 
 pub use app_runtime::{RuntimeConfig, RuntimeError, RuntimeLinks, WasmRuntime};

@@ -308,6 +308,7 @@ impl PreparedApp for LinkedApp {
                 app: app.metadata.name.as_str().into(),
                 parts,
                 limits: store_limits(spec),
+                turns: preparer.engines.turns().clone(),
             };
             let binary = self.input.binaries.get(spec.name.as_str());
             let bytes = binary.map_or(0, |binary| binary.bytes.len() as u64);

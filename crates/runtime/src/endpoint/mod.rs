@@ -26,6 +26,7 @@ pub(crate) use self::instances::{Exports, Instance};
 pub(crate) use self::revision_set::RevisionSet;
 pub(crate) use self::settings::{EndpointSettings, ReusePolicy, store_limits};
 use crate::guest::StoreTemplate;
+use crate::turns::InTurns;
 
 /// A deployed component that takes requests and calls. Cheap to clone.
 #[derive(Clone)]
@@ -109,6 +110,13 @@ impl Endpoint {
 
     pub(crate) fn app(&self) -> &str {
         &self.state.template.app
+    }
+
+    /// Runs a request or call of this endpoint in the turns of its app. For the root future of a
+    /// task; what it calls in other stores counts with it.
+    pub(crate) fn in_turns<F: Future>(&self, request: F) -> InTurns<F> {
+        let template = &self.state.template;
+        template.turns.run(&template.app, request)
     }
 
     pub(crate) fn template(&self) -> &Arc<StoreTemplate> {

@@ -11,6 +11,10 @@ use crate::guest::StoreLimits;
 /// `limits.memory`.
 const MEMORY_BYTES_DEFAULT: u64 = 256 << 20;
 
+/// Processor time of one request: far above that of a request whose client waits for the response,
+/// and a third of the deadline by default.
+const CPU_DEFAULT: Duration = Duration::from_secs(10);
+
 /// Concurrent requests of one endpoint, unless the instance pool has room for fewer.
 const CONCURRENCY_DEFAULT: u32 = 1000;
 
@@ -63,6 +67,6 @@ pub(crate) fn store_limits(spec: &ComponentSpec) -> StoreLimits {
             .limits
             .memory
             .map_or(MEMORY_BYTES_DEFAULT, |memory| memory.bytes()),
-        cpu_max: spec.limits.cpu.map(|cpu| cpu.get()),
+        cpu_max: spec.limits.cpu.map_or(CPU_DEFAULT, |cpu| cpu.get()),
     }
 }

@@ -10,12 +10,14 @@
 mod clock;
 mod pool;
 
+use std::sync::Arc;
+
 use wasmtime::{Config, Engine, OptLevel};
 
 use self::clock::Clock;
-pub(crate) use self::clock::EPOCH_TICK;
 pub(crate) use self::pool::PoolSize;
 pub use self::pool::machine_memory_bytes;
+use crate::turns::{CoarseClock, Turns};
 
 /// The stack of a fiber: [`WASM_STACK_BYTES`] and the need of host functions on top.
 const ASYNC_STACK_BYTES: usize = 2 << 20;
@@ -38,6 +40,7 @@ pub(crate) struct Engines {
     synchronous: Engine,
     concurrent: Engine,
     pool: PoolSize,
+    turns: Turns,
     // For its `Drop`: the thread ends with the engines.
     _clock: Clock,
 }
@@ -47,11 +50,13 @@ impl Engines {
     pub(crate) fn new(pool: PoolSize) -> wasmtime::Result<Self> {
         let synchronous = Engine::new(&config(EngineKind::Synchronous, &pool))?;
         let concurrent = Engine::new(&config(EngineKind::Concurrent, &pool))?;
-        let clock = Clock::start([synchronous.clone(), concurrent.clone()])?;
+        let coarse = Arc::new(CoarseClock::default());
+        let clock = Clock::start([synchronous.clone(), concurrent.clone()], coarse.clone())?;
         Ok(Self {
             synchronous,
             concurrent,
             pool,
+            turns: Turns::of_machine(coarse),
             _clock: clock,
         })
     }
@@ -61,6 +66,11 @@ impl Engines {
             EngineKind::Synchronous => &self.synchronous,
             EngineKind::Concurrent => &self.concurrent,
         }
+    }
+
+    /// The turns of guests that run long.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     pub(crate) fn pool(&self) -> &PoolSize {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-use crate::engine::EPOCH_TICK;
+use crate::turns::Slice;
 
 /// Elements of one table: as many as the instance pool has room for.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
@@ -15,8 +15,8 @@ const TABLE_ELEMENTS_MAX: usize = 100_000;
 pub(crate) struct StoreLimits {
     /// The most linear memory, of all memories of the store together.
     pub(crate) memory_bytes_max: u64,
-    /// Processor time of one request, measured in steps of [`EPOCH_TICK`].
-    pub(crate) cpu_max: Option<Duration>,
+    /// Processor time of one request, by the coarse clock of the engines.
+    pub(crate) cpu_max: Duration,
 }
 
 /// A guest exceeded a limit. Carried in the trap.
@@ -38,7 +38,10 @@ pub(crate) enum LimitExceeded {
 pub(crate) struct Meter {
     limits: StoreLimits,
     memory_bytes: u64,
-    ticks: u32,
+    /// Processor time of the request, and the coarse time up to which it is counted, in
+    /// milliseconds.
+    used: u64,
+    counted_until: u64,
     /// The last growth of memory that was denied, which explains the trap that usually follows.
     denied_growth: Option<LimitExceeded>,
 }
@@ -48,24 +51,35 @@ impl Meter {
         Self {
             limits,
             memory_bytes: 0,
-            ticks: 0,
+            used: 0,
+            counted_until: 0,
             denied_growth: None,
         }
     }
 
-    /// Counts an epoch tick in which the guest was running.
-    pub(super) fn tick(&mut self) -> Result<UpdateDeadline, LimitExceeded> {
-        self.ticks = self.ticks.saturating_add(1);
-        match self.limits.cpu_max {
-            Some(limit) if EPOCH_TICK * self.ticks > limit => Err(LimitExceeded::Cpu { limit }),
-            // Yielding lets other requests on this thread run and the deadline take effect.
-            _ => Ok(UpdateDeadline::Yield(1)),
+    /// Counts the time for which the guest runs at a tick of the engines' clock, and interrupts it
+    /// at the end of its slice.
+    pub(super) fn tick(&mut self, slice: Slice) -> Result<UpdateDeadline, LimitExceeded> {
+        let counted_until = self.counted_until.max(slice.entered);
+        self.used += slice.now.saturating_sub(counted_until);
+        self.counted_until = slice.now;
+        let limit = self.limits.cpu_max;
+        if Duration::from_millis(self.used) > limit {
+            return Err(LimitExceeded::Cpu { limit });
         }
+        if !slice.is_over() {
+            // The tick is of a time at which the guest waited.
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        // The sockets have their turn before the guest goes on: a guest that woke itself would be
+        // polled again before them.
+        let others = Box::pin(tokio::task::yield_now());
+        Ok(UpdateDeadline::YieldCustom(1, others))
     }
 
     /// Resets the processor time, which counts per request.
     pub(super) fn start_request(&mut self) {
-        self.ticks = 0;
+        self.used = 0;
         self.denied_growth = None;
     }
 
@@ -110,7 +124,7 @@ mod tests {
     fn memory_is_bounded_over_all_memories_of_a_store() {
         let mut meter = Meter::new(StoreLimits {
             memory_bytes_max: 100,
-            cpu_max: None,
+            cpu_max: Duration::MAX,
         });
         assert!(meter.memory_growing(0, 60, None).unwrap());
         assert!(!meter.memory_growing(0, 60, None).unwrap());
@@ -126,14 +140,33 @@ mod tests {
 
     #[test]
     fn processor_time_is_bounded_per_request() {
-        let limit = EPOCH_TICK * 2;
+        let limit = Duration::from_millis(10);
         let mut meter = Meter::new(StoreLimits {
             memory_bytes_max: 0,
-            cpu_max: Some(limit),
+            cpu_max: limit,
         });
-        assert!(meter.tick().is_ok() && meter.tick().is_ok());
-        assert_eq!(meter.tick().err(), Some(LimitExceeded::Cpu { limit }));
+        let slice = |entered, now| Slice { entered, now };
+        for now in [1005, 1006, 1010] {
+            assert!(meter.tick(slice(1000, now)).is_ok(), "at {now}");
+        }
+        let exceeded = meter.tick(slice(1000, 1011));
+        assert_eq!(exceeded.err(), Some(LimitExceeded::Cpu { limit }));
         meter.start_request();
-        assert!(meter.tick().is_ok());
+        assert!(meter.tick(slice(1011, 1020)).is_ok());
+    }
+
+    #[test]
+    fn time_for_which_a_guest_waits_is_not_counted() {
+        let mut meter = Meter::new(StoreLimits {
+            memory_bytes_max: 0,
+            cpu_max: Duration::from_millis(10),
+        });
+        for entered in [0, 5_000, 90_000] {
+            let tick = meter.tick(Slice {
+                entered,
+                now: entered,
+            });
+            assert!(matches!(tick, Ok(UpdateDeadline::Continue(1))), "{entered}");
+        }
     }
 }

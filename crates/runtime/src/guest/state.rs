@@ -24,6 +24,7 @@ use super::output::GuestOutput;
 use crate::endpoint::RevisionSet;
 use crate::engine::EngineKind;
 use crate::links::Sessions;
+use crate::turns::Turns;
 
 /// The most handles of a guest at once (buckets, streams, headers …).
 const HANDLES_MAX: usize = 10_000;
@@ -42,6 +43,7 @@ pub(crate) struct StoreTemplate {
     /// The parts of the fused component, the endpoint's own component first.
     pub(crate) parts: Vec<PartTemplate>,
     pub(crate) limits: StoreLimits,
+    pub(crate) turns: Turns,
 }
 
 /// The request that an instance serves, which may have come over links.
@@ -103,7 +105,11 @@ impl GuestState {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.meter);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()?));
+        store.epoch_deadline_callback(|mut context| {
+            let state = context.data_mut();
+            let slice = state.template.turns.slice();
+            Ok(state.meter.tick(slice)?)
+        });
         match kind {
             EngineKind::Synchronous => {
                 store.set_hostcall_fuel(HOSTCALL_FUEL);

@@ -74,13 +74,8 @@ fn start(
     head: HeadSender,
 ) -> Result<GuestFuture, Failure> {
     let admission = endpoint.admit()?;
-    Ok(Box::pin(serve(
-        endpoint.clone(),
-        deadline,
-        admission,
-        request,
-        head,
-    )))
+    let guest = serve(endpoint.clone(), deadline, admission, request, head);
+    Ok(Box::pin(endpoint.in_turns(guest)))
 }
 
 /// Passes the request to an instance, and returns the instance to the endpoint afterwards.

@@ -26,12 +26,13 @@ pub(super) async fn call_encoded(
         return remote::call(frames, function, importer, &arguments).await;
     }
     let mut callee = function.begin(importer)?;
+    let endpoint = callee.endpoint().clone();
     let called = function.clone();
     let call = async move {
         let outcome = serve(&called.path, &mut callee, called.target_index, &arguments).await;
         (callee, outcome)
     };
-    let (callee, outcome) = in_task(&delivery.tasks, call)
+    let (callee, outcome) = in_task(&delivery.tasks, endpoint.in_turns(call))
         .await
         .map_err(|error| LinkFailure::new(FailureCode::MaybeExecuted, error.to_string()))?;
     function.end(importer, callee, outcome).map(Bytes::from)

@@ -105,12 +105,13 @@ async fn drop_handle(
             .begin(importer.data_mut())
             .map_err(|failure| function.trap(failure))?;
         let outcome = if delivery.is_in_task() {
+            let endpoint = callee.endpoint().clone();
             let call = async move {
                 let outcome = release(&mut callee, handle).await;
                 (callee, outcome)
             };
             let outcome;
-            (callee, outcome) = in_task(&delivery.tasks, call).await?;
+            (callee, outcome) = in_task(&delivery.tasks, endpoint.in_turns(call)).await?;
             outcome
         } else {
             release(&mut callee, handle).await

@@ -201,7 +201,8 @@ async fn request(endpoint: &Endpoint, target: &Target) -> Result<Option<Val>, Fa
     let _admission = endpoint.admit()?;
     let limit = endpoint.settings().deadline;
     let deadline = Instant::now() + limit;
-    let outcome = tokio::time::timeout_at(deadline, run(endpoint, target, deadline)).await;
+    let running = endpoint.in_turns(run(endpoint, target, deadline));
+    let outcome = tokio::time::timeout_at(deadline, running).await;
     let outcome = outcome.unwrap_or(Err(Failure::Deadline { limit }));
     if outcome.as_ref().is_err_and(Failure::is_guest_fault) {
         endpoint.count_trap();

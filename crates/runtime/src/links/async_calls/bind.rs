@@ -214,7 +214,7 @@ impl Import {
     ) -> Result<RunningCall, LinkFailure> {
         let callee = self.function.begin(importer)?;
         let has_session = callee.is_session();
-        let function = self.function.clone();
+        let (function, endpoint) = (self.function.clone(), callee.endpoint().clone());
         let encoded = EncodedCall {
             index: function.target_index,
             shape: Some(shape.clone()),
@@ -222,7 +222,9 @@ impl Import {
         };
         let tasks = &self.function.target.delivery.tasks;
         let task = CallTask::spawn(tasks, |answer| {
-            callee_task::serve_store(callee, side, function, encoded, answer)
+            endpoint.in_turns(callee_task::serve_store(
+                callee, side, function, encoded, answer,
+            ))
         });
         Ok(RunningCall::Store { task, has_session })
     }

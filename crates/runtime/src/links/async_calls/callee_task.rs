@@ -83,11 +83,12 @@ pub(crate) async fn serve_request(
     answer: oneshot::Sender<Answer<CallEnd>>,
 ) {
     let mut answer = Some(answer);
+    let endpoint = callee.endpoint().clone();
     let outcome = run_request(callee, &side, request, |reply| {
         let reply = reply_frame(request, None, &Ok(reply));
         send_once(&mut answer, Answer::Streaming(reply));
     });
-    if let Some(outcome) = outcome.await {
+    if let Some(outcome) = endpoint.in_turns(outcome).await {
         let reply = reply_frame(request, None, &outcome);
         send_once(&mut answer, Answer::Ended(CallEnd::Frame(reply)));
     }

@@ -77,7 +77,8 @@ impl Server {
 
     /// Makes an admitted call, and returns its reply frame.
     async fn reply_admitted(&self, callee: Callee, request: &Request<'_>) -> Vec<u8> {
-        let (session, outcome) = match self.serve(callee, request).await {
+        let endpoint = callee.endpoint().clone();
+        let (session, outcome) = match endpoint.in_turns(self.serve(callee, request)).await {
             Ok(served) => served,
             Err(failure) => (None, Err(failure)),
         };
@@ -166,7 +167,7 @@ impl Server {
             }
             Ok::<_, LinkFailure>(())
         };
-        if let Err(failure) = released.await {
+        if let Err(failure) = endpoint.in_turns(released).await {
             tracing::warn!(component = endpoint.component(), %failure, "cannot drop a handle");
         }
     }
