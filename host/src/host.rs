@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use weft_control::{HostNameError, check_host_name, token};
 use weft_ingress::{ReadinessSource, Server};
@@ -14,7 +15,7 @@ use weft_link::CallServer;
 use weft_node::admin::{About, Admin, Sources};
 use weft_node::controller::{Controller, Parts};
 use weft_node::runtime::Runtime;
-use weft_node::{Files, HostLabels, Joined, LabelsError, Mesh, MeshError};
+use weft_node::{Files, HostLabels, HostTasks, Joined, LabelsError, Mesh, MeshError};
 use weft_provider::Registry;
 use weft_runtime::{FrameServer, RuntimeConfig, RuntimeError, RuntimeLinks, WasmRuntime};
 use weft_state::artifacts::{ArtifactError, Artifacts};
@@ -23,6 +24,7 @@ use weft_telemetry::events::Events;
 
 use crate::capacity;
 use crate::config::HostConfig;
+use crate::control_runtime::ControlRuntime;
 
 /// The longest time at shutdown for the admin API, and then for the background tasks, to end.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -51,6 +53,8 @@ pub struct Host {
     token: String,
     data_dir: PathBuf,
     tasks: TaskTracker,
+    // Dropped last: its threads run the tasks of the other fields.
+    _control: ControlRuntime,
 }
 
 /// The limits of a drain.
@@ -138,6 +142,9 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
+    /// The threads of the host cannot be started.
+    #[error("cannot start the threads of the host")]
+    Threads(#[source] io::Error),
     /// The token of the admin API cannot be generated.
     #[error("cannot generate the admin token: the system's random number generator failed")]
     Token,
@@ -156,6 +163,7 @@ impl Host {
         }
         check_host_name(&config.name).map_err(StartError::Name)?;
         let tasks = TaskTracker::new();
+        let control = ControlRuntime::start().map_err(StartError::Threads)?;
         std::fs::create_dir_all(&config.data_dir).map_err(|source| StartError::DataDirectory {
             path: config.data_dir.clone(),
             source,
@@ -163,7 +171,9 @@ impl Host {
         let events = Events::new();
         let labels = HostLabels::open(config.paths().labels(), &config.labels);
         let labels = labels.map_err(StartError::Labels)?;
-        let mut mesh = prepare_mesh(&config, &labels, &events, &tasks).await?;
+        let host_tasks = HostTasks::on(tasks.clone(), control.handle(), Handle::current());
+        let mesh = prepare_mesh(&config, &labels, &events, &host_tasks);
+        let mut mesh = control.run(mesh).await?;
         let server = FrameServer::default();
         // A route or a link to a component that does not run here leads nowhere on a host alone.
         let hosts = config.mesh.as_ref().map(|_| mesh.hosts());
@@ -179,7 +189,7 @@ impl Host {
             runtime,
         } = open(&config, registry.clone(), links).await?;
         // After the database was locked: a process with the same directory is reported as such.
-        let checked = mesh.check_identity(config.takeover).await;
+        let checked = control.run(mesh.check_identity(config.takeover)).await;
         checked.map_err(|source| mesh_error(&config, source))?;
         let call_server: Arc<dyn CallServer> = Arc::new(server.clone());
         let parts = Parts {
@@ -207,7 +217,9 @@ impl Host {
             calls_max: runtime.instances_max(),
         };
         let capacity = config.capacity.unwrap_or_else(capacity::of_machine);
-        let mesh = mesh.with_capacity(Some(capacity)).join(parts).await;
+        let mesh = control
+            .run(mesh.with_capacity(Some(capacity)).join(parts))
+            .await;
         let mesh = mesh.map_err(|source| mesh_error(&config, source))?;
         let joined = mesh.clone();
         let readiness = Arc::new(ReadinessSource::new(move || joined.readiness()));
@@ -232,9 +244,9 @@ impl Host {
             events,
             faults: config.faults,
         };
-        let admin = Admin::start(config.admin, sources)
-            .await
-            .map_err(|source| listen_error("the admin API", "admin", config.admin, source))?;
+        let admin = control.run(Admin::start(config.admin, sources)).await;
+        let admin =
+            admin.map_err(|source| listen_error("the admin API", "admin", config.admin, source))?;
         let host = Self {
             controller,
             mesh,
@@ -244,6 +256,7 @@ impl Host {
             token,
             data_dir: config.data_dir,
             tasks,
+            _control: control,
         };
         host.write_address()?;
         Ok(host)
@@ -373,10 +386,10 @@ async fn prepare_mesh(
     config: &HostConfig,
     labels: &HostLabels,
     events: &Events,
-    tasks: &TaskTracker,
+    tasks: &HostTasks,
 ) -> Result<Mesh, StartError> {
     let Some(mesh) = &config.mesh else {
-        let alone = Mesh::alone(&config.name, labels, events, tasks.clone().into());
+        let alone = Mesh::alone(&config.name, labels, events, tasks.clone());
         return alone.map_err(|source| mesh_error(config, source));
     };
     let paths = config.paths();
@@ -384,7 +397,7 @@ async fn prepare_mesh(
         key: paths.host_key(),
         life: paths.host_life(),
     };
-    let prepared = Mesh::prepare(mesh, &files, labels, events, tasks.clone().into()).await;
+    let prepared = Mesh::prepare(mesh, &files, labels, events, tasks.clone()).await;
     prepared.map_err(|source| mesh_error(config, source))
 }
 

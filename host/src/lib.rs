@@ -5,6 +5,7 @@
 
 mod capacity;
 mod config;
+mod control_runtime;
 mod host;
 mod manifest_check;
 

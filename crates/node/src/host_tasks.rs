@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -14,6 +15,10 @@ use tokio_util::task::TaskTracker;
 pub struct HostTasks {
     tracker: TaskTracker,
     gate: Option<Arc<Gate>>,
+    /// The runtime of the tasks; `None` for that of the caller.
+    runtime: Option<Handle>,
+    /// The runtime of the tasks in which guests run; `None` for that of the caller.
+    guest_runtime: Option<Handle>,
 }
 
 /// Suspends all tasks of a host while it is closed, as a stopped process suspends its threads: time
@@ -44,9 +49,34 @@ impl HostTasks {
     #[must_use]
     pub fn with_gate(gate: Arc<Gate>) -> Self {
         Self {
-            tracker: TaskTracker::new(),
             gate: Some(gate),
+            ..Self::default()
         }
+    }
+
+    /// Tasks of `tracker` on a runtime that no guest enters, and calls on that of the guests.
+    #[must_use]
+    pub fn on(tracker: TaskTracker, control: Handle, guests: Handle) -> Self {
+        Self {
+            tracker,
+            gate: None,
+            runtime: Some(control),
+            guest_runtime: Some(guests),
+        }
+    }
+
+    /// The same tasks, on the runtime of the guests: for calls, which are a part of a request.
+    #[must_use]
+    pub fn for_guests(&self) -> Self {
+        Self {
+            runtime: self.guest_runtime.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The runtime of the tasks in which guests run; `None` for that of the caller.
+    pub(crate) fn guest_runtime(&self) -> Option<&Handle> {
+        self.guest_runtime.as_ref()
     }
 
     /// Spawns a task.
@@ -56,7 +86,11 @@ impl HostTasks {
         F::Output: Send + 'static,
     {
         let gate = self.gate.clone();
-        self.tracker.spawn(Gated { gate, future })
+        let task = Gated { gate, future };
+        match &self.runtime {
+            Some(runtime) => self.tracker.spawn_on(task, runtime),
+            None => self.tracker.spawn(task),
+        }
     }
 
     /// The tracker of the tasks, for code that spawns tasks without a gate.
@@ -70,7 +104,7 @@ impl From<TaskTracker> for HostTasks {
     fn from(tracker: TaskTracker) -> Self {
         Self {
             tracker,
-            gate: None,
+            ..Self::default()
         }
     }
 }

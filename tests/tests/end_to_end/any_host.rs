@@ -35,6 +35,12 @@ impl Lattice {
         let [_, _, west] = &self.hosts;
         west.deployed(&self.files.app(name, spec));
         for weft in &self.hosts {
+            // A host that did not take the command receives the record a moment later.
+            eventually("the app is known", PATIENCE, || {
+                let apps = weft.get("apps");
+                let is_known = apps.iter().any(|row| row["app"] == name);
+                is_known.then_some(()).ok_or_else(|| "not yet".to_owned())
+            });
             weft.run(&["status", name, "--wait"]).expect_code(0);
         }
     }

@@ -5,6 +5,7 @@
 //! CI.
 
 mod comparison;
+mod fairness;
 mod fused_call;
 mod http;
 mod idle_memory;
@@ -66,6 +67,8 @@ enum Group {
     WarmStart,
     /// Memory per idle component.
     IdleMemory,
+    /// HTTP requests beside guests that run long, against an idle host.
+    Fairness,
 }
 
 /// The length of a measurement.
@@ -95,8 +98,17 @@ impl Group {
             Self::Http => rows.extend(http::measure(tools, effort)?),
             Self::WarmStart => rows.extend(warm_start::measure(tools, effort)?),
             Self::IdleMemory => rows.extend(idle_memory::measure(tools, effort)?),
+            Self::Fairness => rows.extend(fairness::measure(tools, effort)?),
         }
         Ok(())
+    }
+
+    /// True if the group compares Weft with other programs, which are built for it.
+    fn has_baseline_programs(self) -> bool {
+        match self {
+            Self::FusedCall | Self::Link | Self::Lattice | Self::Http => true,
+            Self::WarmStart | Self::IdleMemory | Self::Fairness => false,
+        }
     }
 
     fn name(self) -> String {
@@ -120,7 +132,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         [] => Group::value_variants(),
         only => only,
     };
-    let tools = Tools::prepare(options.weft.as_deref())?;
+    let with_baselines = groups.iter().any(|group| group.has_baseline_programs());
+    let tools = Tools::prepare(options.weft.as_deref(), with_baselines)?;
     let before = options.before.as_deref();
     let before = before.map(|weft| tools.with_weft(weft)).transpose()?;
     let mut rows = Vec::new();

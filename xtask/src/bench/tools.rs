@@ -16,12 +16,13 @@ use crate::workspace::{Build, DIST, build_weft, cargo, root, target_directory};
 const WASMTIME_VERSION: &str = "48.0.8";
 
 /// The measured guests.
-const GUESTS: [&str; 8] = [
+const GUESTS: [&str; 9] = [
     "callee",
     "caller",
     "conformance-concurrent-exporter",
     "conformance-concurrent-importer",
     "hello-http",
+    "http-probe",
     "orders",
     "pricing",
     "storefront",
@@ -45,26 +46,17 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    /// Builds and installs missing programs; builds `weft` too unless a path is given.
-    pub(super) fn prepare(weft: Option<&Path>) -> Result<Self> {
+    /// Builds `weft` unless a path is given, the guests, and the programs of baselines if they are
+    /// needed.
+    pub(super) fn prepare(weft: Option<&Path>, with_baselines: bool) -> Result<Self> {
         let weft = match weft {
             Some(weft) => weft.to_owned(),
             None => build_weft(Build::Dist)?,
         };
         let weft = existing(&weft)?;
-        // With the profile of `weft`, so that no program is faster by its build.
-        let build = ["build", "--profile", DIST];
-        run(cargo().args(build).args(["-p", "weft-bench"]))?;
-        let examples = [
-            "-p",
-            "weft-runtime",
-            "-p",
-            "weft-bus",
-            "-p",
-            "weft-membership",
-            "--examples",
-        ];
-        run(cargo().args(build).args(examples))?;
+        if with_baselines {
+            build_baselines()?;
+        }
         let built = root()?.join(target_directory()?).join(DIST);
         let guests = guests::build(&guests::Options {
             only: GUESTS.map(str::to_owned).to_vec(),
@@ -94,6 +86,23 @@ impl Tools {
     pub(super) fn guest(&self, name: &str) -> PathBuf {
         self.guests.join(name).with_extension("wasm")
     }
+}
+
+/// Builds the programs of baselines with the profile of `weft`, so that none is faster by its
+/// build.
+fn build_baselines() -> Result<()> {
+    let build = ["build", "--profile", DIST];
+    run(cargo().args(build).args(["-p", "weft-bench"]))?;
+    let examples = [
+        "-p",
+        "weft-runtime",
+        "-p",
+        "weft-bus",
+        "-p",
+        "weft-membership",
+        "--examples",
+    ];
+    run(cargo().args(build).args(examples))
 }
 
 fn existing(file: &Path) -> Result<PathBuf> {

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::timeout;
+use tokio_util::context::TokioContext;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -192,6 +194,19 @@ struct Shared {
 /// # Errors
 /// A [`NatsError`] if the options are invalid.
 pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsError> {
+    connect_with_calls_on(&Handle::current(), scope, options).await
+}
+
+/// As [`connect`], with the connections for calls on another runtime: that of the guests, whose
+/// requests the calls are a part of, while no guest delays the rest of the traffic.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_with_calls_on(
+    calls_runtime: &Handle,
+    scope: Scope,
+    options: &NatsOptions,
+) -> Result<Bus, NatsError> {
     let tasks = TaskTracker::new();
     let stopping = CancellationToken::new();
     let stop_on_drop = stopping.clone().drop_guard();
@@ -202,15 +217,20 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     };
     let mut calls = Vec::with_capacity(CALL_CONNECTIONS);
     for _ in 0..CALL_CONNECTIONS {
-        calls.push(open("calls").await?);
+        // Sockets and tasks belong to the runtime that they are made in.
+        calls.push(TokioContext::new(open("calls"), calls_runtime.clone()).await?);
     }
     let control = vec![open("control").await?];
     let heartbeats = vec![open("heartbeats").await?];
     let jetstream =
         JetStreamConnection::open(scope.clone(), options, "store", &attempts, &tasks).await?;
     let of_lane = |connections| LaneConnections::new(connections, &tasks, &stopping);
+    let calls = {
+        let _entered = calls_runtime.enter();
+        of_lane(calls)
+    };
     let shared = Shared {
-        calls: of_lane(calls),
+        calls,
         control: of_lane(control),
         heartbeats: of_lane(heartbeats),
         jetstream,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use weft_control::bus_rpc::{self, BusRpcError};
 use weft_control::client::ANSWER_TIMEOUT;
 use weft_control::{CALL_REPEAT_MAX, CallRequest};
@@ -55,10 +56,15 @@ impl Api {
     /// Executes a call; `None` if this host does not run the component.
     async fn call_here(&self, call: &CallRequest) -> Option<Answer> {
         let app = self.running_with(&call.app, &call.component)?;
-        let reply = app.call(&call.component, &call.expression, call.repeat);
-        Some(match reply.await {
-            Ok(reply) => json(&reply),
-            Err(error) => Err(error.into()),
+        let call = call.clone();
+        let running = self.sources.mesh.guest_tasks().spawn(async move {
+            let reply = app.call(&call.component, &call.expression, call.repeat);
+            reply.await
+        });
+        Some(match AbortOnDropHandle::new(running).await {
+            Ok(Ok(reply)) => json(&reply),
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(ApiError::failed(&error)),
         })
     }
 

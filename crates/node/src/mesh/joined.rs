@@ -146,6 +146,11 @@ impl Joined {
         undeploy.await.map_err(|_| DeployError::Internal)?
     }
 
+    /// The tasks in which guests run.
+    pub(crate) fn guest_tasks(&self) -> HostTasks {
+        self.tasks.for_guests()
+    }
+
     /// Reports that this host has left, and stops its tasks.
     pub async fn leave(&self) {
         self.stop.cancel();

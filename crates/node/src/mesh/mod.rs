@@ -11,6 +11,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_bus::local::{self, LocalOptions};
@@ -179,7 +180,11 @@ impl Mesh {
         let seed = Environment::default().seed();
         let incarnation = crate::identity::next_incarnation(&files.life, seed);
         let incarnation = incarnation.map_err(unusable(&files.life))?;
-        let bus = nats::connect(scope, &config.nats);
+        let calls_runtime = match tasks.guest_runtime() {
+            Some(guests) => guests.clone(),
+            None => Handle::current(),
+        };
+        let bus = nats::connect_with_calls_on(&calls_runtime, scope, &config.nats);
         let bus = bus.await.map_err(MeshError::Bus)?;
         let identity = Identity {
             lattice: config.lattice.clone(),
@@ -262,7 +267,7 @@ impl Mesh {
             calls_bus,
             subjects.clone(),
             claim_checks.clone(),
-            tasks.clone(),
+            tasks.for_guests(),
         );
         Ok(Self {
             me,
@@ -363,7 +368,7 @@ impl Mesh {
             router,
             membership: self.membership.clone(),
             claim_checks: self.claim_checks.clone(),
-            tasks: self.tasks.clone(),
+            tasks: self.tasks.for_guests(),
         })
     }
 

@@ -59,7 +59,7 @@ impl Mesh {
             claim_checks: self.claim_checks.clone(),
             channels: self.channels.clone(),
             running: Arc::default(),
-            tasks: self.tasks.clone(),
+            tasks: self.tasks.for_guests(),
         };
         let (serving, current) = (stop.child_token(), self.membership_task.incarnation());
         call_servers.start(*current.borrow(), &serving).await;
