@@ -98,7 +98,7 @@ impl Up {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let manifests = manifest::read_all(&self.files)?;
         let logs = Logs::new();
-        logging::start(self.log_format, &logs)?;
+        let _log = logging::start(self.log_format, &logs)?;
         let limits = DrainLimits {
             notice: self.drain_notice,
             deadline: self.drain_deadline.get(),
