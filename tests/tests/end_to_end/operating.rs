@@ -1,9 +1,15 @@
 //! Operating a lattice by its commands: to see what runs where and why, to know when a change is done, to move
 //! work and to name hosts, through any host or over the bus alone.
 
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+
 use serde_json::{Value, json};
+use weft_tests::http::Request;
 use weft_tests::{
-    Files, Finished, NatsServer, Options, PATIENCE, Weft, eventually, finish, spawn, start_nats,
+    Files, Finished, NatsServer, Options, PATIENCE, Probe, Process, Weft, eventually, finish,
+    free_address, probes, spawn, start_nats, weft_command,
 };
 
 use crate::lattice::{ADD, APART};
@@ -494,4 +500,39 @@ fn a_deploy_whose_app_is_not_ready_in_time_fails_and_stays_deployed() {
     both.expect_code(2);
     let alone = north.run(&["deploy", manifest, "--timeout", "2s"]);
     alone.expect_code(2).expect_stderr(&["--wait"]);
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_no_request_and_no_shutdown() {
+    let files = Files::new();
+    let probe = Probe {
+        name: "probe",
+        settings: "",
+        path: "/",
+    };
+    let (manifest, data) = (files.app("noisy", &probes(&[probe])), Files::new());
+    let http = free_address().expect("a free address");
+    let mut command = weft_command();
+    command.args(["up", "--http", &http.to_string(), "--admin", "127.0.0.1:0"]);
+    command
+        .arg("--data-dir")
+        .arg(data.path())
+        .arg("-f")
+        .arg(&manifest);
+    // A pipe takes 64 KiB, and then nothing until somebody reads.
+    let (_unread, stderr) = std::io::pipe().expect("a pipe");
+    let stdout = tempfile::tempfile().expect("a file");
+    let output = [stdout, File::from(OwnedFd::from(stderr))];
+    let started = Process::start_with("`weft up`", &mut command, Stdio::null(), output);
+    let process = started.expect("the host starts");
+    eventually("the host serves", PATIENCE, || {
+        let sent = Request::get("/count").try_send(http);
+        let is_up = sent.is_ok_and(|response| response.status == 200);
+        is_up.then_some(()).ok_or_else(|| "not yet".to_owned())
+    });
+    // Two lines of the log for each.
+    for _ in 0..1_000 {
+        Request::get("/print").send(http).expect(200, &["printed"]);
+    }
+    process.end(PATIENCE).expect("the host ends");
 }
