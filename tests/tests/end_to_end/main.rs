@@ -16,6 +16,7 @@ mod crashes;
 mod deploy;
 mod drain;
 mod drills;
+mod endings;
 mod foreign;
 mod fusion;
 mod hostile;

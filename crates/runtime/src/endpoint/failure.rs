@@ -1,6 +1,7 @@
 //! Failures of requests and calls, whether they came over HTTP, a link or the admin API.
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime_wasi::I32Exit;
 use weft_link::LinkFailure;
 use weft_wire::FailureCode;
 
@@ -39,6 +40,22 @@ pub(crate) enum Failure {
     /// The code was dropped while the endpoint was idle, and loading it again failed.
     #[error("the component's code cannot be loaded")]
     NotLoaded(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The instance exited by `wasi:cli/exit` before its response was complete.
+    #[error("the component exited with code {0} before its response was complete")]
+    Exited(i32),
+    /// The component still ran at the deadline, after its response was complete.
+    #[error(
+        "the component was stopped at its deadline of {} ms (`limits.deadline`): it still ran after \
+         its complete response",
+        limit.as_millis()
+    )]
+    AfterResponse { limit: std::time::Duration },
+    /// The component returned before the body of its response was finished.
+    #[error(
+        "the component returned without finishing the body of its response; call \
+         `outgoing-body.finish`"
+    )]
+    Unfinished,
     /// The component returned without a response.
     #[error("the component returned without setting a response")]
     NoResponse,
@@ -65,6 +82,9 @@ impl Failure {
                 source: error.into_boxed_dyn_error(),
             };
         }
+        if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            return Self::Exited(exit.0);
+        }
         // An allocator that gets no more memory aborts the program: the denied growth explains the
         // trap.
         match (state.denied_growth(), error.downcast_ref::<Trap>()) {
@@ -81,8 +101,10 @@ impl Failure {
     /// True if the guest caused the failure, so that it counts as a trap.
     pub(crate) fn is_guest_fault(&self) -> bool {
         match self {
-            Self::Limit(_) | Self::Trapped(_) | Self::NoResponse => true,
-            Self::Full { .. }
+            Self::Limit(_) | Self::Trapped(_) | Self::NoResponse | Self::Unfinished => true,
+            Self::Exited(code) => *code != 0,
+            Self::AfterResponse { .. }
+            | Self::Full { .. }
             | Self::PoolFull
             | Self::Deadline { .. }
             | Self::ErrorCode(_)

@@ -45,6 +45,9 @@ pub(super) fn response(endpoint: &Endpoint, failure: &Failure) -> Response<Body>
         }
         Failure::BadRequest(reason) => error_response::text(StatusCode::BAD_REQUEST, reason),
         Failure::Limit(_)
+        | Failure::Exited(_)
+        | Failure::AfterResponse { .. }
+        | Failure::Unfinished
         | Failure::Link { .. }
         | Failure::Trapped(_)
         | Failure::NotLoaded(_)

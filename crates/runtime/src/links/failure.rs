@@ -14,6 +14,9 @@ pub(crate) fn of_callee(callee: &str, failure: &Failure) -> LinkFailure {
         Failure::NotLoaded(_) => FailureCode::Unreachable,
         Failure::BadRequest(_) => FailureCode::Refused,
         Failure::Limit(_)
+        | Failure::Exited(_)
+        | Failure::AfterResponse { .. }
+        | Failure::Unfinished
         | Failure::Link { .. }
         | Failure::Trapped(_)
         | Failure::NoResponse

@@ -83,6 +83,9 @@ impl CallError {
                 Failure::BadRequest(_) => ErrorCode::BadRequest,
                 Failure::NotLoaded(_) => ErrorCode::Internal,
                 Failure::Limit(_)
+                | Failure::Exited(_)
+                | Failure::AfterResponse { .. }
+                | Failure::Unfinished
                 | Failure::Link { .. }
                 | Failure::Trapped(_)
                 | Failure::NoResponse
