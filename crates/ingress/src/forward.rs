@@ -84,9 +84,10 @@ impl RemoteComponent {
         tasks: &TaskTracker,
     ) -> Result<Response<Body>, ForwardError> {
         let (call, streamed_body) = self.encode(request).await?;
+        let deadline = call.deadline;
         let (side, remote) = CallSide::with_remote(Role::Importer, call.number);
         // The frame gives the body the number 0: it is the first stream of its side.
-        let body = streamed_body.map(|body| (side.give_body().1, body));
+        let body = streamed_body.map(|body| (side.give_body(deadline).1, body));
         let hosts = self.hosts.clone();
         let task = CallTask::spawn(tasks, |answer| async move {
             let call = hosts.call_streaming(call, remote, CallEnd::forward(answer));
@@ -96,7 +97,7 @@ impl RemoteComponent {
             }
         });
         match task.answer().await {
-            Some(Answer::Streaming(frame)) => self.response(&frame, &side),
+            Some(Answer::Streaming(frame)) => self.response(&frame, &side, deadline),
             Some(Answer::Ended(CallEnd::Failed(failure))) => Err(failure.into()),
             Some(Answer::Ended(_)) | None => Err(self.malformed_reply().into()),
         }
@@ -161,7 +162,12 @@ impl RemoteComponent {
         Ok((call, streamed_body))
     }
 
-    fn response(&self, frame: &[u8], side: &Arc<CallSide>) -> Result<Response<Body>, ForwardError> {
+    fn response(
+        &self,
+        frame: &[u8],
+        side: &Arc<CallSide>,
+        deadline: Instant,
+    ) -> Result<Response<Body>, ForwardError> {
         let Ok(Frame::HttpReply(HttpReply { outcome, .. })) = Frame::decode(frame) else {
             return Err(self.malformed_reply().into());
         };
@@ -174,9 +180,14 @@ impl RemoteComponent {
             HttpBody::Whole(bytes) => whole(Bytes::copy_from_slice(bytes)),
             HttpBody::Stream(number) => {
                 let body = side
-                    .take_body(number)
+                    .take_body(number, deadline)
                     .ok_or_else(|| self.malformed_reply())?;
-                body.map_err(|_| BodyError::Incomplete).boxed_unsync()
+                let target = self.target.clone();
+                body.map_err(move |error| {
+                    tracing::info!(component = %target, %error, "forwarded response failed");
+                    BodyError::Incomplete
+                })
+                .boxed_unsync()
             }
         };
         let mut response = Response::new(body);

@@ -40,7 +40,8 @@ impl ForwardedRequests {
             return tracing::warn!("malformed request frame from another host; it is dropped");
         };
         let call = request.call;
-        let response = match self.respond(&side, &request).await {
+        let deadline = Instant::now() + Duration::from_millis(u64::from(request.deadline_ms));
+        let response = match self.respond(&side, &request, deadline).await {
             Ok(response) => response,
             Err(failure) => {
                 let reply = HttpReply {
@@ -72,7 +73,7 @@ impl ForwardedRequests {
             let _ = answer.send(Answer::Ended(CallEnd::Frame(reply)));
             return;
         }
-        let (number, sender) = side.give_body();
+        let (number, sender) = side.give_body(deadline);
         let head = reply(HttpBody::Stream(number));
         if !fits(&head) {
             let _ = answer.send(Answer::Ended(CallEnd::Frame(head_too_large(call))));
@@ -92,18 +93,18 @@ impl ForwardedRequests {
         &self,
         side: &Arc<CallSide>,
         request: &HttpRequest<'_>,
+        deadline: Instant,
     ) -> Result<Response<Body>, LinkFailure> {
         let name = request.component;
         let handler = (self.find)(request.app, name).ok_or_else(|| {
             let reason = format!("component `{name}` is not deployed on this host");
             LinkFailure::new(FailureCode::Unreachable, reason)
         })?;
-        let Some(guest_request) = decode(side, request, handler.body_bytes_max()) else {
+        let deadline = deadline.min(Instant::now() + handler.deadline());
+        let Some(guest_request) = decode(side, request, deadline, handler.body_bytes_max()) else {
             let reason = format!("malformed request for component `{name}`");
             return Err(LinkFailure::new(FailureCode::Refused, reason));
         };
-        let requested = Duration::from_millis(u64::from(request.deadline_ms));
-        let deadline = Instant::now() + handler.deadline().min(requested);
         let handled = handler.handle(guest_request, deadline, &self.tasks).await;
         handled.map_err(|overloaded| {
             LinkFailure::new(FailureCode::Busy, format!("`{name}`: {overloaded}"))
@@ -115,6 +116,7 @@ impl ForwardedRequests {
 fn decode(
     side: &Arc<CallSide>,
     request: &HttpRequest<'_>,
+    deadline: Instant,
     body_bytes_max: u64,
 ) -> Option<Request<RequestBody>> {
     let header_map: HeaderMap = headers::owned(&request.headers)?;
@@ -124,7 +126,7 @@ fn decode(
             .map_err(|never| match never {})
             .boxed_unsync(),
         HttpBody::Stream(number) => {
-            let body = side.take_body(number)?;
+            let body = side.take_body(number, deadline)?;
             Limited::new(body, limit)
                 .map_err(
                     move |error| match error.is::<http_body_util::LengthLimitError>() {

@@ -5,17 +5,31 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use weft_wire::{Decoder, Limits};
 
 use crate::stream_table::{CallSide, Ended, Kind, ReaderDropped, Receiver, Sender, bytes_chunk};
 
+/// The longest wait for a frame of a body after the deadline of its call: the sender ends the body
+/// at the deadline, and its last frames may be on their way.
+const SENDER_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The longest wait for the reader of a body after the deadline of its call: a client may read
+/// slowly what was sent in time, and its host closes a connection without progress before this.
+const READER_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// A body that the other side of a call sends.
 pub struct ReceivedBody {
     receiver: Receiver,
+    /// The deadline of the call.
+    deadline: Instant,
+    /// The end of the wait for the next frame, while there is one.
+    wait: Option<Pin<Box<Sleep>>>,
     is_finished: bool,
     /// True if the reader had a turn to pass on the bytes before the break.
     has_yielded: bool,
@@ -27,6 +41,9 @@ pub enum BodyError {
     /// The sender failed or was lost.
     #[error("body incomplete: its sender failed or was lost")]
     Broken,
+    /// The sender sent nothing until the deadline of the call.
+    #[error("body incomplete: nothing was sent until the deadline of the request")]
+    Late,
     /// A chunk is not a list of bytes.
     #[error("malformed body: expected chunks that are lists of bytes")]
     Malformed,
@@ -34,20 +51,29 @@ pub enum BodyError {
 
 /// Sends a body over a stream of a call. Dropping it before the end of the body marks the body as
 /// incomplete.
-pub struct BodySender(Option<Sender>);
+pub struct BodySender {
+    sender: Option<Sender>,
+    /// The deadline of the call.
+    deadline: Instant,
+}
 
 impl CallSide {
-    /// Hands a body over to the other side; returns the number of its stream.
-    pub fn give_body(self: &Arc<Self>) -> (u32, BodySender) {
+    /// Hands a body over to the other side; returns the number of its stream. `deadline` is that
+    /// of the call.
+    pub fn give_body(self: &Arc<Self>, deadline: Instant) -> (u32, BodySender) {
         let (number, sender) = self.give(Kind::Stream);
-        (number, BodySender(Some(sender)))
+        let sender = Some(sender);
+        (number, BodySender { sender, deadline })
     }
 
-    /// Accepts a body that the other side handed over; `None` as for [`CallSide::take`].
-    pub fn take_body(self: &Arc<Self>, number: u32) -> Option<ReceivedBody> {
+    /// Accepts a body that the other side handed over; `None` as for [`CallSide::take`]. `deadline`
+    /// is that of the call.
+    pub fn take_body(self: &Arc<Self>, number: u32, deadline: Instant) -> Option<ReceivedBody> {
         let receiver = self.take(number)?;
         Some(ReceivedBody {
             receiver,
+            deadline,
+            wait: None,
             is_finished: false,
             has_yielded: false,
         })
@@ -57,23 +83,25 @@ impl CallSide {
 // === impl BodySender ===
 
 impl BodySender {
-    /// Sends a body, until it ends or its reader is dropped. If the body fails, its reader receives
-    /// it as incomplete.
+    /// Sends a body, until its end is sent, or its reader is dropped or does not read in time. If
+    /// the body fails, its reader receives it as incomplete.
     pub async fn send<B>(mut self, body: B)
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Some(sender) = &self.0 else { return };
-        if send(sender, body).await.is_ok() {
-            // Dropping the sender itself ends the stream as complete.
-            drop(self.0.take());
+        let Some(sender) = &self.sender else { return };
+        if send(sender, self.deadline, body).await.is_ok()
+            && let Some(sender) = self.sender.take()
+        {
+            // A reader that does not read in time finds the body incomplete.
+            let _ = timeout_at(end_of_wait(self.deadline, READER_WAIT_MAX), sender.finish()).await;
         }
     }
 }
 
 impl Drop for BodySender {
     fn drop(&mut self) {
-        if let Some(sender) = self.0.take() {
+        if let Some(sender) = self.sender.take() {
             sender.fail();
         }
     }
@@ -82,6 +110,7 @@ impl Drop for BodySender {
 /// The reason why a body was not sent completely.
 enum SendError {
     ReaderDropped,
+    ReaderStalled,
     BodyFailed,
 }
 
@@ -91,7 +120,12 @@ impl From<ReaderDropped> for SendError {
     }
 }
 
-async fn send<B>(sender: &Sender, mut body: B) -> Result<(), SendError>
+/// The end of a wait of at most `wait` after now, or after the deadline of the call if that is later.
+fn end_of_wait(deadline: Instant, wait: Duration) -> Instant {
+    deadline.max(Instant::now()) + wait
+}
+
+async fn send<B>(sender: &Sender, deadline: Instant, mut body: B) -> Result<(), SendError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -108,7 +142,7 @@ where
             Some(Ok(frame)) => frame,
         };
         match frame.into_data() {
-            Ok(bytes) => send_bytes(sender, &bytes).await?,
+            Ok(bytes) => send_bytes(sender, deadline, &bytes).await?,
             Err(frame) => {
                 if let Ok(trailers) = frame.into_trailers() {
                     sender.send_trailers(fields(&trailers));
@@ -118,9 +152,11 @@ where
     }
 }
 
-async fn send_bytes(sender: &Sender, bytes: &[u8]) -> Result<(), SendError> {
+async fn send_bytes(sender: &Sender, deadline: Instant, bytes: &[u8]) -> Result<(), SendError> {
     for piece in bytes.chunks(sender.chunk_bytes()) {
-        poll_fn(|context| sender.poll_credit(context)).await?;
+        let credit = poll_fn(|context| sender.poll_credit(context));
+        let credit = timeout_at(end_of_wait(deadline, READER_WAIT_MAX), credit);
+        credit.await.map_err(|_| SendError::ReaderStalled)??;
         // A piece of this size always fits.
         let Ok(chunk) = bytes_chunk(piece) else {
             return Err(SendError::BodyFailed);
@@ -145,6 +181,19 @@ fn header(name: &str, value: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 // === impl ReceivedBody ===
 
 impl ReceivedBody {
+    /// The next chunk or the end of the stream; `None` if neither arrives in time.
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, Ended>> {
+        if let Poll::Ready(chunk) = self.receiver.poll_chunk(context) {
+            self.wait = None;
+            return Poll::Ready(chunk.map(Some));
+        }
+        let deadline = self.deadline;
+        let wait = self
+            .wait
+            .get_or_insert_with(|| Box::pin(sleep_until(end_of_wait(deadline, SENDER_WAIT_MAX))));
+        wait.as_mut().poll(context).map(|()| Ok(None))
+    }
+
     fn end(&mut self, end: Ended) -> Option<Result<Frame<Bytes>, BodyError>> {
         self.is_finished = true;
         match end {
@@ -183,8 +232,12 @@ impl Body for ReceivedBody {
         if self.is_finished {
             return Poll::Ready(None);
         }
-        let chunk = match ready!(self.receiver.poll_chunk(context)) {
-            Ok(chunk) => chunk,
+        let chunk = match ready!(self.poll_chunk(context)) {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => {
+                self.is_finished = true;
+                return Poll::Ready(Some(Err(BodyError::Late)));
+            }
             Err(Ended::Broken) if !self.has_yielded => {
                 // An HTTP server that reads an error at once drops the bytes that it has buffered.
                 self.has_yielded = true;
@@ -205,5 +258,94 @@ impl Body for ReceivedBody {
 
     fn is_end_stream(&self) -> bool {
         self.is_finished
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Full, StreamBody};
+
+    use super::*;
+    use crate::stream_message::PeerDelivery;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    fn pair() -> (Arc<CallSide>, Arc<CallSide>) {
+        CallSide::pair(|peer| PeerDelivery::Framed(Arc::downgrade(peer), 7))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_of_a_silent_sender_fails_soon_after_the_deadline() {
+        let (importer, exporter) = pair();
+        let deadline = Instant::now() + DEADLINE;
+        let (number, _sender) = exporter.give_body(deadline);
+        let mut body = importer.take_body(number, deadline).unwrap();
+        let failed = body.frame().await.unwrap();
+        assert!(matches!(failed, Err(BodyError::Late)), "{failed:?}");
+        assert_eq!(deadline.elapsed(), SENDER_WAIT_MAX);
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_read_after_the_deadline_still_arrives() {
+        let (importer, exporter) = pair();
+        let deadline = Instant::now() + DEADLINE;
+        let (number, sender) = exporter.give_body(deadline);
+        let read = async {
+            tokio::time::advance(DEADLINE + READER_WAIT_MAX / 2).await;
+            let body = importer.take_body(number, deadline).unwrap();
+            body.collect().await.unwrap().to_bytes()
+        };
+        let (read, ()) = tokio::join!(read, sender.send(Full::new(Bytes::from("late"))));
+        assert_eq!(read, "late");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_never_read_is_not_sent_for_ever() {
+        for text in ["", "some"] {
+            let (_importer, exporter) = pair();
+            let deadline = Instant::now() + DEADLINE;
+            let (_, sender) = exporter.give_body(deadline);
+            sender.send(Full::new(Bytes::from(text))).await;
+            assert_eq!(deadline.elapsed(), READER_WAIT_MAX, "{text:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_body_reaches_a_reader_that_comes_after_it() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        for expected in [None, Some(trailers)] {
+            let (importer, exporter) = pair();
+            let deadline = Instant::now() + DEADLINE;
+            let (number, sender) = exporter.give_body(deadline);
+            drop(exporter);
+            let frames = expected
+                .clone()
+                .map(|trailers| Ok::<_, ()>(Frame::trailers(trailers)));
+            let sent = sender.send(StreamBody::new(futures_util::stream::iter(frames)));
+            let read = async {
+                tokio::task::yield_now().await;
+                let body = importer.take_body(number, deadline).unwrap();
+                body.collect().await.unwrap()
+            };
+            let (read, ()) = tokio::join!(read, sent);
+            assert_eq!(read.trailers(), expected.as_ref());
+            assert!(read.to_bytes().is_empty());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_whose_sender_failed_is_incomplete_for_a_reader_that_comes_after_it() {
+        let (importer, exporter) = pair();
+        let deadline = Instant::now() + DEADLINE;
+        let (number, sender) = exporter.give_body(deadline);
+        drop(exporter);
+        let frames = [Err::<Frame<Bytes>, ()>(())];
+        let broken = StreamBody::new(futures_util::stream::iter(frames));
+        sender.send(broken).await;
+        let body = importer.take_body(number, deadline).unwrap();
+        let failed = body.collect().await;
+        assert!(matches!(failed, Err(BodyError::Broken)), "{failed:?}");
     }
 }

@@ -1,10 +1,15 @@
 //! Requests that reach a host which does not run the component they are for: another one answers, and
 //! nobody can tell.
 
+use std::time::Duration;
+
 use weft_tests::http::{Connection, Request};
 use weft_tests::{Files, NatsServer, PATIENCE, Weft, eventually, start_nats, start_nats_with};
 
 use crate::lattice::host;
+
+/// The longest drain of a host without requests: far less than its deadline.
+const DRAIN_MAX: Duration = Duration::from_secs(15);
 
 /// Hosts of one lattice: requests go to the front, and the component runs elsewhere.
 struct Lattice {
@@ -156,6 +161,30 @@ fn what_fails_on_another_host_fails_as_it_does_here() {
     lattice.nothing_in_flight();
     let answer = front.send(Request::with_body("POST", "/echo", b"still here"));
     assert_eq!(answer.text(), "still here");
+}
+
+#[test]
+fn an_answer_of_another_host_without_data_ends_at_once() {
+    let lattice = Lattice::start(1, "instances: {reuse: {}}");
+    for round in 0..8 {
+        let mut connection = Connection::with(lattice.front.http(), &post("/trailers", 0));
+        assert_eq!(connection.head().unwrap().status, 200, "{round}");
+        assert_eq!(connection.chunk().unwrap(), b"", "the end of the body");
+        // The length is promised, and nothing comes.
+        let mut connection = Connection::with(lattice.front.http(), &post("/short", 0));
+        assert_eq!(connection.head().unwrap().status, 200, "{round}");
+        let end = connection.rest();
+        assert_eq!(end.unwrap(), b"", "{round}");
+    }
+    lattice.nothing_in_flight();
+    // None of them holds the drain of the host that forwarded them.
+    let Lattice {
+        front,
+        backs: _backs,
+        ..
+    } = lattice;
+    front.process().terminate().unwrap();
+    front.ended(DRAIN_MAX).expect_code(0);
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::stream;
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, Collected, Full, StreamBody};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -64,18 +65,38 @@ fn request(path: &str, body: ClientBody) -> Request<ClientBody> {
 
 /// Sends a request and waits for the complete response.
 pub(crate) async fn send(address: SocketAddr, request: Request<ClientBody>) -> Received {
+    let (head, body) = exchange(address, request).await.unwrap();
+    Received {
+        status: head.status,
+        headers: head.headers,
+        body: body.to_bytes(),
+    }
+}
+
+/// Sends a request and waits for the end of its response. Returns the text and the trailers of the
+/// body; `None` if the body is incomplete.
+pub(crate) async fn body_of(
+    address: SocketAddr,
+    request: Request<ClientBody>,
+) -> Option<(String, HeaderMap)> {
+    let (_, body) = exchange(address, request).await.ok()?;
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
+    Some((text, trailers))
+}
+
+async fn exchange(
+    address: SocketAddr,
+    request: Request<ClientBody>,
+) -> Result<(Parts, Collected<Bytes>), hyper::Error> {
     within(async {
         let stream = TcpStream::connect(address).await.unwrap();
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
         let (mut sender, connection) = handshake.await.unwrap();
         let exchange = async move {
-            let response = sender.send_request(request).await.unwrap();
+            let response = sender.send_request(request).await?;
             let (head, body) = response.into_parts();
-            Received {
-                status: head.status,
-                headers: head.headers,
-                body: body.collect().await.unwrap().to_bytes(),
-            }
+            Ok((head, body.collect().await?))
         };
         let mut exchange = pin!(exchange);
         tokio::select! {

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use weft_ingress::{Body, Handler, Overloaded, RequestBody, RouteTarget, error_response};
+use weft_ingress::{
+    Body, BodyError, Handler, Overloaded, RequestBody, RouteTarget, error_response,
+};
 
 use crate::PATIENCE;
 
@@ -23,10 +28,22 @@ pub(crate) enum FakeHandler {
     Echo,
     /// Responds with the body while the body arrives.
     StreamBack,
+    /// Responds with these frames of a body, and does not read the request.
+    Frames(Vec<FakeFrame>),
     /// Rejects every request.
     Full,
     /// Responds after the test allows it.
     Blocked(Arc<Gate>),
+}
+
+/// A frame of a response body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FakeFrame {
+    Data(&'static str),
+    /// One trailer, `grpc-status: 0`.
+    Trailers,
+    /// The body fails.
+    Failure,
 }
 
 /// Holds a request until a test releases it.
@@ -65,6 +82,13 @@ impl Handler for FakeHandler {
             match self {
                 Self::Echo => Ok(echo(request).await),
                 Self::StreamBack => Ok(Response::new(request.into_body())),
+                Self::Frames(frames) => {
+                    let mut response = Response::new(body_of(frames.clone()));
+                    // HTTP/1.1 sends no others.
+                    let trailers = HeaderValue::from_static("grpc-status");
+                    response.headers_mut().insert(header::TRAILER, trailers);
+                    Ok(response)
+                }
                 Self::Full => Err(Overloaded("no free instance".to_owned())),
                 Self::Blocked(gate) => {
                     gate.entered.notify_one();
@@ -74,6 +98,21 @@ impl Handler for FakeHandler {
             }
         })
     }
+}
+
+fn body_of(frames: Vec<FakeFrame>) -> Body {
+    let frames = stream::iter(frames).then(|frame| async move {
+        match frame {
+            FakeFrame::Data(text) => Ok(Frame::data(Bytes::from(text))),
+            FakeFrame::Trailers => {
+                let status = HeaderValue::from_static("0");
+                let trailers = [(HeaderName::from_static("grpc-status"), status)];
+                Ok(Frame::trailers(HeaderMap::from_iter(trailers)))
+            }
+            FakeFrame::Failure => Err(BodyError::Incomplete),
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
 }
 
 async fn echo(request: Request<RequestBody>) -> Response<Body> {

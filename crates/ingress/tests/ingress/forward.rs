@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tokio::pin;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -19,9 +19,9 @@ use weft_link::{
 use weft_membership::HostId;
 use weft_wire::{FailureCode, Frame};
 
-use crate::client::{post, post_chunks, post_head, send};
-use crate::fake_handler::{BODY_BYTES_MAX, FakeHandler};
-use crate::start;
+use crate::client::{body_of, get, post, post_chunks, post_head, send};
+use crate::fake_handler::{BODY_BYTES_MAX, FakeFrame, FakeHandler};
+use crate::{PATIENCE, start, within};
 
 const MANIFEST: &str = "
 apiVersion: weft.dev/v1alpha1
@@ -178,6 +178,40 @@ async fn large_bodies_are_streamed_to_the_other_host_and_back() {
     let response = send(server.address(), post_chunks("/app", chunks.clone())).await;
     assert_eq!(response.status, StatusCode::OK, "{response:?}");
     assert_eq!(response.body, chunks.concat());
+}
+
+#[tokio::test]
+async fn a_response_without_data_ends_as_it_does_here() {
+    use FakeFrame::{Data, Failure, Trailers};
+    for (frames, expected) in [
+        (vec![], Some("")),
+        (vec![Trailers], Some("")),
+        (vec![Failure], None),
+        (vec![Data("some"), Trailers], Some("some")),
+        (vec![Data("some"), Failure], None),
+    ] {
+        let handler = FakeHandler::Frames(frames.clone());
+        let other = OtherHost::with(Some(handler.clone())).target();
+        for target in [other, handler.target()] {
+            let server = start(target).await;
+            let ended = body_of(server.address(), get("/app")).await;
+            let text = ended.map(|body| body.0);
+            assert_eq!(text.as_deref(), expected, "{frames:?}");
+            // No side of the call holds the drain.
+            assert!(within(server.drain(PATIENCE)).await, "{frames:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn trailers_without_data_arrive_through_another_host() {
+    let handler = FakeHandler::Frames(vec![FakeFrame::Trailers]);
+    let server = start(OtherHost::with(Some(handler)).target()).await;
+    let mut request = get("/app");
+    let trailers = HeaderValue::from_static("trailers");
+    request.headers_mut().insert(header::TE, trailers);
+    let (_, trailers) = body_of(server.address(), request).await.unwrap();
+    assert_eq!(trailers["grpc-status"], "0");
 }
 
 #[tokio::test]

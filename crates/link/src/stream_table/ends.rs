@@ -1,5 +1,6 @@
 //! The host's two ends of a stream. Dropping an end closes it.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -51,12 +52,32 @@ impl Sender {
         .unwrap_or(Poll::Ready(()))
     }
 
-    /// Sends the trailers of a body.
+    /// Sends the trailers of a body, as soon as the stream is accepted: before that, the other side
+    /// may not know of it.
     pub(crate) fn send_trailers(&self, fields: Vec<(String, Vec<u8>)>) {
         let stream = self.number;
         let trailers = Message::Trailers { stream, fields };
-        self.side
-            .update(|state, _| state.outbox.push_back(trailers));
+        self.side.update(|state, _| {
+            let Some(outgoing) = state.outgoing(stream) else {
+                return;
+            };
+            if outgoing.has_lost_reader {
+                return;
+            }
+            if outgoing.is_accepted {
+                state.outbox.push_back(trailers);
+            } else {
+                outgoing.pending_trailers = Some(trailers);
+            }
+        });
+    }
+
+    /// Ends the stream, and waits until its end is sent or its reader is gone. A side without
+    /// another owner would be dropped before, and its reader would find the stream incomplete.
+    pub(crate) async fn finish(self) {
+        let (side, number) = (self.side.clone(), self.number);
+        drop(self);
+        poll_fn(|context| side.poll_ended(number, context)).await;
     }
 
     /// Ends the stream as incomplete.

@@ -24,6 +24,8 @@ pub(super) struct Outgoing {
     pub(super) pending_chunk: Option<Vec<u8>>,
     /// True if credit has arrived. Until then the other side may not have accepted the stream.
     pub(super) is_accepted: bool,
+    /// The trailers of a body, until the stream is accepted.
+    pub(super) pending_trailers: Option<Message>,
     /// The end of the stream, until the stream is accepted and its pending chunk is sent.
     pub(super) pending_end: Option<Message>,
     pub(super) has_lost_reader: bool,
@@ -57,6 +59,7 @@ impl Outgoing {
             credit: 0,
             pending_chunk: None,
             is_accepted: false,
+            pending_trailers: None,
             pending_end: None,
             has_lost_reader: false,
             is_written: false,
@@ -68,22 +71,30 @@ impl Outgoing {
         self.kind == Kind::Future && self.has_lost_reader && !self.is_written
     }
 
-    /// Adds credit, and returns the chunk that waited for it.
+    /// Adds credit, and queues the messages that waited for it, in their order. Returns whether the
+    /// end of the stream is among them.
     pub(super) fn add_credit(
         &mut self,
         number: u32,
         bytes: u32,
+        outbox: &mut VecDeque<Message>,
         wakers: &mut Wakers,
-    ) -> Option<Message> {
+    ) -> bool {
         self.is_accepted = true;
         self.credit = self.credit.saturating_add(bytes.into());
         wakers.add(&mut self.waker);
-        let payload = self.pending_chunk.take()?;
-        self.credit -= payload.len() as i64;
-        Some(Message::Chunk {
-            stream: number,
-            payload,
-        })
+        if let Some(payload) = self.pending_chunk.take() {
+            self.credit -= payload.len() as i64;
+            outbox.push_back(Message::Chunk {
+                stream: number,
+                payload,
+            });
+        }
+        outbox.extend(self.pending_trailers.take());
+        let end = self.pending_end.take();
+        let has_ended = end.is_some();
+        outbox.extend(end);
+        has_ended
     }
 
     /// The message that ends the stream.
@@ -101,6 +112,7 @@ impl Outgoing {
     pub(super) fn lose_reader(&mut self, wakers: &mut Wakers) {
         self.has_lost_reader = true;
         self.pending_chunk = None;
+        self.pending_trailers = None;
         wakers.add(&mut self.waker);
     }
 }

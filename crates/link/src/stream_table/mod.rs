@@ -100,6 +100,9 @@ struct State {
     has_failed: bool,
     /// True if a stream of the other side ended as incomplete.
     is_abandoned: bool,
+    /// True if the other side was lost: it sends and reads nothing more, and a stream handed over
+    /// afterwards is broken from its start.
+    has_lost_peer: bool,
     event_waker: Option<Waker>,
     abandoned_waker: Option<Waker>,
     /// Messages to send, in order.
@@ -167,16 +170,17 @@ impl CallSide {
             Role::Exporter => 2 * state.given_count + 1,
         };
         state.given_count += 1;
-        state
-            .streams
-            .insert(number, Stream::Out(Outgoing::new(kind)));
+        let mut outgoing = Outgoing::new(kind);
+        outgoing.has_lost_reader = state.has_lost_peer;
+        state.streams.insert(number, Stream::Out(outgoing));
         drop(state);
         let side = self.clone();
         (number, Sender { side, number })
     }
 
     /// Accepts a stream or a future that the other side handed over; `None` if the other side
-    /// cannot have handed over that number, or it was accepted before.
+    /// cannot have handed over that number, or it was accepted before. After the loss of the other
+    /// side the stream is incomplete.
     pub fn take(self: &Arc<Self>, number: u32) -> Option<Receiver> {
         let is_importers = number.is_multiple_of(2);
         if is_importers == (self.role == Role::Importer) {
@@ -186,10 +190,16 @@ impl CallSide {
         if !state.taken_numbers.insert(number) {
             return None;
         }
-        state
-            .streams
-            .insert(number, Stream::In(Incoming::default()));
+        let mut wakers = Wakers::default();
+        let mut incoming = Incoming::default();
+        if state.has_lost_peer {
+            incoming.finish(Ended::Broken, &mut wakers);
+            state.is_abandoned = true;
+            state.notify(&mut wakers);
+        }
+        state.streams.insert(number, Stream::In(incoming));
         drop(state);
+        wakers.wake();
         let side = self.clone();
         Some(Receiver { side, number })
     }
@@ -239,17 +249,32 @@ impl CallSide {
         Poll::Pending
     }
 
+    /// Ready once the end of a stream that this side writes is sent, or its reader is gone. Its
+    /// sender must be dropped.
+    pub(crate) fn poll_ended(&self, number: u32, context: &Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        match state.outgoing(number) {
+            Some(outgoing) if !outgoing.has_lost_reader => {
+                outgoing.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+            Some(_) | None => Poll::Ready(()),
+        }
+    }
+
     /// Processes a message of the other side. Late messages, about streams that have ended here,
     /// are ignored.
     pub(crate) fn receive(&self, message: Message) {
         self.update(|state, wakers| state.receive(message, wakers));
     }
 
-    /// Breaks every open stream, because the other side was lost.
+    /// Breaks every open stream, and those handed over from now on, because the other side was
+    /// lost.
     pub(crate) fn lose_peer(&self) {
         let mut wakers = Wakers::default();
         let mut state = self.state();
         let state = &mut *state;
+        state.has_lost_peer = true;
         for stream in state.streams.values_mut() {
             match stream {
                 Stream::Out(outgoing) => outgoing.lose_reader(&mut wakers),
@@ -350,13 +375,9 @@ impl State {
                 }
             }
             (Some(Stream::Out(outgoing)), Message::Credit { bytes, .. }) => {
-                // The pending chunk goes before the pending end.
-                self.outbox
-                    .extend(outgoing.add_credit(number, bytes, wakers));
-                let Some(end) = outgoing.pending_end.take() else {
+                if !outgoing.add_credit(number, bytes, &mut self.outbox, wakers) {
                     return;
-                };
-                self.outbox.push_back(end);
+                }
                 self.streams.remove(&number);
             }
             (Some(Stream::Out(outgoing)), Message::Cancel { by, .. }) => {

@@ -207,6 +207,81 @@ fn a_lost_side_breaks_every_open_stream() {
 }
 
 #[test]
+fn a_stream_of_a_lost_side_that_is_taken_afterwards_is_broken() {
+    for delivery in DELIVERIES {
+        for kind in [Kind::Stream, Kind::Future] {
+            let (importer, exporter) = pair(delivery);
+            let (number, sender) = importer.give(kind);
+            drop(sender);
+            drop(importer);
+            let receiver = exporter.take(number).unwrap();
+            assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
+            assert_eq!(exporter.poll_abandoned(&idle()), Poll::Ready(()));
+            assert!(!exporter.is_open(), "{delivery:?}, {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_given_to_a_lost_side_has_no_reader() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
+        drop(importer);
+        let (_, sender) = exporter.give(Kind::Stream);
+        assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(ReaderDropped)));
+        drop(sender);
+        assert!(!exporter.is_open(), "{delivery:?}");
+    }
+}
+
+#[test]
+fn trailers_that_are_sent_before_their_stream_is_taken_arrive() {
+    let fields = vec![("grpc-status".to_owned(), b"0".to_vec())];
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
+        let (number, sender) = importer.give(Kind::Stream);
+        sender.send_trailers(fields.clone());
+        drop(sender);
+        let receiver = exporter.take(number).unwrap();
+        assert_eq!(receive(&receiver), Poll::Pending);
+        assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
+        assert_eq!(receiver.trailers(), Some(fields.clone()), "{delivery:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_stream_is_awaited_until_the_stream_is_read_or_its_reader_is_gone() {
+    enum After {
+        Read,
+        ReaderDropped,
+        PeerLost,
+    }
+    for delivery in DELIVERIES {
+        for after in [After::Read, After::ReaderDropped, After::PeerLost] {
+            let (importer, exporter) = pair(delivery);
+            let (number, sender) = importer.give(Kind::Stream);
+            let mut ended = std::pin::pin!(sender.finish());
+            let wake_ups = Arc::new(CountingWaker::default());
+            let waker = Waker::from(wake_ups.clone());
+            let mut context = Context::from_waker(&waker);
+            assert!(ended.as_mut().poll(&mut context).is_pending());
+            match after {
+                After::Read => {
+                    let receiver = exporter.take(number).unwrap();
+                    assert_eq!(receive(&receiver), Poll::Pending);
+                    assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
+                }
+                After::ReaderDropped => drop(exporter.take(number).unwrap()),
+                After::PeerLost => drop(exporter),
+            }
+            assert_eq!(wake_ups.0.load(Ordering::Relaxed), 1, "{delivery:?}");
+            assert!(ended.as_mut().poll(&mut context).is_ready());
+            assert!(!importer.is_open());
+        }
+    }
+}
+
+#[test]
 fn the_value_of_a_future_is_stored_until_it_is_read() {
     for delivery in DELIVERIES {
         let (importer, exporter) = pair(delivery);
