@@ -14,7 +14,7 @@ use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
 use crate::body_prefix::BodyPrefix;
 use crate::handler::{Body, BodyError, Handler, RequestBody};
-use crate::headers;
+use crate::{bodiless, headers};
 
 /// Finds the handler of a component of this host, by app and component.
 pub type FindHandler = Arc<dyn Fn(&str, &str) -> Option<Arc<dyn Handler>> + Send + Sync>;
@@ -53,6 +53,9 @@ impl ForwardedRequests {
                 return;
             }
         };
+        // What the host of the client would drop is not sent to it.
+        let is_head = request.method == "HEAD";
+        let response = bodiless::finish(response, is_head, &self.tasks);
         let (head, mut body) = response.into_parts();
         let fields = headers::end_to_end(&head.headers);
         let reply = |body: HttpBody<'_>| {

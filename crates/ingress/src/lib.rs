@@ -10,6 +10,7 @@
 //! - [`limits`]: bounds of a component's requests.
 //! - [`serve_until`]: serves a connection until the host stops.
 
+mod bodiless;
 mod body_prefix;
 mod forward;
 mod handler;

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::handler::{Body, BodyError, Handler, RequestBody};
 use crate::readiness::{READY_PATH, ReadinessSource};
 use crate::routes::{RouteTable, RouteTarget};
-use crate::{error_response, serve_until, target_check};
+use crate::{bodiless, error_response, serve_until, target_check};
 
 /// The most concurrent connections; each costs a task, two buffers and a file descriptor.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -226,7 +226,8 @@ impl Context {
     /// Answers a request, and ends its connection if the host is about to end.
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let is_http_1 = request.version() <= Version::HTTP_11;
-        let mut response = if request.uri().path() == READY_PATH {
+        let is_head = request.method() == Method::HEAD;
+        let response = if request.uri().path() == READY_PATH {
             ready_response(&request, &self.readiness)
         } else if let Some(reason) = self.rejection.get() {
             error_response::busy(reason)
@@ -234,6 +235,7 @@ impl Context {
             let routes = self.routes.borrow().clone();
             respond(request, &routes, &self.tasks).await
         };
+        let mut response = bodiless::finish(response, is_head, &self.tasks);
         if is_http_1 && self.is_ending.load(Ordering::Relaxed) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that makes one request per connection.
+//! A client that makes one request per connection, by HTTP/1.1 or HTTP/2.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,7 +11,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Collected, Full, StreamBody};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use crate::within;
@@ -83,6 +84,33 @@ pub(crate) async fn body_of(
     let trailers = body.trailers().cloned().unwrap_or_default();
     let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
     Some((text, trailers))
+}
+
+/// Sends a request by HTTP/2, and waits for the complete response.
+pub(crate) async fn send_http2(address: SocketAddr, mut request: Request<ClientBody>) -> Received {
+    let host = request.headers_mut().remove(header::HOST).unwrap();
+    let target = format!("http://{}{}", host.to_str().unwrap(), request.uri());
+    *request.uri_mut() = target.parse().unwrap();
+    within(async {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (mut sender, connection) = handshake.await.unwrap();
+        let exchange = async move {
+            let response = sender.send_request(request).await.unwrap();
+            let (head, body) = response.into_parts();
+            Received {
+                status: head.status,
+                headers: head.headers,
+                body: body.collect().await.unwrap().to_bytes(),
+            }
+        };
+        let mut exchange = pin!(exchange);
+        tokio::select! {
+            received = exchange.as_mut() => received,
+            _ = connection => exchange.await,
+        }
+    })
+    .await
 }
 
 async fn exchange(

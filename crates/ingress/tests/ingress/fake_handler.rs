@@ -1,6 +1,7 @@
 //! Handlers without a component.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_ingress::{
@@ -30,6 +31,9 @@ pub(crate) enum FakeHandler {
     StreamBack,
     /// Responds with these frames of a body, and does not read the request.
     Frames(Vec<FakeFrame>),
+    /// Responds with this status, `content-length: 4`, and a body of four bytes. Adds a permit
+    /// when the body is read to its end.
+    Status(StatusCode, Arc<Semaphore>),
     /// Rejects every request.
     Full,
     /// Responds after the test allows it.
@@ -87,6 +91,22 @@ impl Handler for FakeHandler {
                     // HTTP/1.1 sends no others.
                     let trailers = HeaderValue::from_static("grpc-status");
                     response.headers_mut().insert(header::TRAILER, trailers);
+                    Ok(response)
+                }
+                Self::Status(status, read) => {
+                    let read = read.clone();
+                    let text = stream::once(async { Ok(Frame::data(Bytes::from("text"))) });
+                    let end = stream::poll_fn(move |_| {
+                        read.add_permits(1);
+                        Poll::Ready(None)
+                    });
+                    let mut response =
+                        Response::new(StreamBody::new(text.chain(end)).boxed_unsync());
+                    *response.status_mut() = *status;
+                    let length = HeaderValue::from(4);
+                    response
+                        .headers_mut()
+                        .insert(header::CONTENT_LENGTH, length);
                     Ok(response)
                 }
                 Self::Full => Err(Overloaded("no free instance".to_owned())),

@@ -38,7 +38,7 @@ spec:
 ";
 
 /// A lattice with one other host, which answers or fails every call.
-enum OtherHost {
+pub(crate) enum OtherHost {
     Answers(ForwardedRequests),
     /// Answers over messages of at most this many bytes.
     AnswersInSmallMessages(ForwardedRequests, usize),
@@ -49,7 +49,7 @@ enum OtherHost {
 
 impl OtherHost {
     /// A host with a handler for every component, or without any.
-    fn with(handler: Option<FakeHandler>) -> Self {
+    pub(crate) fn with(handler: Option<FakeHandler>) -> Self {
         let handler = handler.map(|handler| Arc::new(handler) as Arc<dyn Handler>);
         Self::Answers(ForwardedRequests {
             find: Arc::new(move |_, _| handler.clone()),
@@ -64,7 +64,7 @@ impl OtherHost {
         }
     }
 
-    fn target(self) -> RouteTarget {
+    pub(crate) fn target(self) -> RouteTarget {
         let app = App::from_yaml("app.yaml", MANIFEST).unwrap();
         let hosts: Arc<dyn Hosts> = Arc::new(self);
         let component = RemoteComponent::new(&app.metadata.name, &app.spec.components[0], &hosts);

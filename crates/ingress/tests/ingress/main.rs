@@ -5,6 +5,7 @@
     reason = "helpers of tests fail the test, as tests do"
 )]
 
+mod bodiless;
 mod client;
 mod fake_handler;
 mod forward;
