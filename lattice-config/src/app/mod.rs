@@ -146,7 +146,7 @@ pub enum Instances {
     /// A new instance for each request.
     #[default]
     PerRequest,
-    /// One instance for several requests, one after another.
+    /// One instance for several requests, one after another, or also at once.
     Reuse(Reuse),
 }
 
@@ -160,6 +160,11 @@ pub struct Reuse {
     pub max_requests: NonZeroU32,
     /// The time without a request after which an instance is dropped. 30s by default.
     pub max_idle: DurationText,
+    /// The number of requests that an instance serves at once. 1 by default; more is for handlers
+    /// of WASI 0.3, and a trap then ends all requests of the instance.
+    #[serde(skip_serializing_if = "is_one")]
+    #[schemars(range(max = u32::MAX))]
+    pub concurrent: NonZeroU32,
 }
 
 /// The resource limits of a component.
@@ -284,6 +289,7 @@ impl Default for Reuse {
         Reuse {
             max_requests: const { NonZeroU32::new(1000).expect("not zero") },
             max_idle: DurationText::MAX_IDLE_DEFAULT,
+            concurrent: NonZeroU32::MIN,
         }
     }
 }

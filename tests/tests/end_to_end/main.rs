@@ -35,6 +35,7 @@ mod providers;
 mod readiness;
 mod refusals;
 mod remote;
+mod shared_instances;
 mod shop;
 mod views;
 mod wrong_label;

@@ -16,12 +16,13 @@ use crate::workspace::{Build, DIST, build_weft, cargo, root, target_directory};
 const WASMTIME_VERSION: &str = "48.0.8";
 
 /// The measured guests.
-const GUESTS: [&str; 9] = [
+const GUESTS: [&str; 10] = [
     "callee",
     "caller",
     "conformance-concurrent-exporter",
     "conformance-concurrent-importer",
     "hello-http",
+    "hello-http-p3",
     "http-probe",
     "orders",
     "pricing",

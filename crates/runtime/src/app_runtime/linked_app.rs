@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weft_lattice_config::mistake_paths::{component_path, route_path};
-use weft_lattice_config::{App, ComponentSpec, LinkName, LinkSpec, Mistake, Mistakes};
+use weft_lattice_config::{App, ComponentSpec, Instances, LinkName, LinkSpec, Mistake, Mistakes};
 use weft_link::Protocol;
 use weft_node::runtime::{
     BoundProviders, PrepareError, PrepareErrorKind, PreparedApp, Purpose, RunningApp,
@@ -97,6 +97,7 @@ impl LinkedApp {
         }
         let mut findings = Findings::default();
         check_routes(&input, &protocols, &mut findings);
+        check_shared_instances(&input.app, &protocols, &mut findings);
         findings.or(Self {
             preparer: preparer.clone(),
             input,
@@ -141,7 +142,46 @@ pub(super) async fn check(
         }
     }
     check_routes(&input, &protocols, &mut findings);
+    check_shared_instances(&input.app, &protocols, &mut findings);
     findings.or(())
+}
+
+/// Checks the components whose instances serve several requests at once.
+fn check_shared_instances(
+    app: &App,
+    protocols: &BTreeMap<usize, Option<Protocol>>,
+    findings: &mut Findings,
+) {
+    for (&component, protocol) in protocols {
+        let spec = &app.spec.components[component];
+        let Instances::Reuse(reuse) = spec.instances else {
+            continue;
+        };
+        if reuse.concurrent.get() == 1 {
+            continue;
+        }
+        let is_component = |name: &str| {
+            let mut components = app.spec.components.iter();
+            components.any(|component| component.name.as_str() == name)
+        };
+        let mut links = app.spec.links.iter();
+        let linked = links.find(|link| link.from == spec.name && is_component(link.to.as_str()));
+        let problem = match (protocol, linked) {
+            (Some(Protocol::HttpP3), None) => continue,
+            (Some(Protocol::HttpP3), Some(link)) => format!(
+                "component `{}` is linked to component `{}`, and calls over links cannot overlap in \
+                 one instance; remove `concurrent`",
+                spec.name, link.to
+            ),
+            (_, _) => format!(
+                "component `{}` does not handle HTTP by `wasi:http/handler@0.3`, the only interface \
+                 whose calls can overlap in one instance; remove `concurrent`",
+                spec.name
+            ),
+        };
+        let path = format!("{}.instances.reuse.concurrent", component_path(component));
+        findings.push(PrepareErrorKind::Refused, Mistake::new(path, problem));
+    }
 }
 
 /// Checks the targets of routes, by the HTTP interfaces of the components that are in `protocols`.

@@ -1,5 +1,7 @@
 //! Failures of requests and calls, whether they came over HTTP, a link or the admin API.
 
+use std::sync::Arc;
+
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 use weft_link::LinkFailure;
@@ -56,6 +58,9 @@ pub(crate) enum Failure {
          `outgoing-body.finish`"
     )]
     Unfinished,
+    /// Another request of the same instance failed (`instances.reuse.concurrent`).
+    #[error(transparent)]
+    OfInstance(Arc<Failure>),
     /// The component returned without a response.
     #[error("the component returned without setting a response")]
     NoResponse,
@@ -102,6 +107,7 @@ impl Failure {
     pub(crate) fn is_guest_fault(&self) -> bool {
         match self {
             Self::Limit(_) | Self::Trapped(_) | Self::NoResponse | Self::Unfinished => true,
+            Self::OfInstance(failure) => failure.is_guest_fault(),
             Self::Exited(code) => *code != 0,
             Self::AfterResponse { .. }
             | Self::Full { .. }

@@ -38,6 +38,13 @@ pub(super) struct IdleInstances {
     instances: Mutex<Vec<(Instant, Instance)>>,
 }
 
+impl Instance {
+    /// Number of requests that the instance has completed.
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests
+    }
+}
+
 impl Endpoint {
     /// An instance for one request with a `deadline`: an idle one, or else a new one. `depth` is
     /// the number of links that the request has crossed.
@@ -80,7 +87,13 @@ impl Endpoint {
     }
 
     /// Takes back an instance that completed a request, for reuse if the settings allow it.
-    pub(crate) fn give_back(&self, mut instance: Instance) {
+    pub(crate) fn give_back(&self, instance: Instance) {
+        self.give_back_after(instance, 1);
+    }
+
+    /// Takes back an instance that completed this number of requests.
+    pub(crate) fn give_back_after(&self, mut instance: Instance, requests: u32) {
+        instance.requests = instance.requests.saturating_add(requests);
         instance.store.data_mut().end_request();
         // An instance created for a call by name cannot take HTTP requests.
         let is_for_calls = matches!(instance.exports, Exports::Plain(_));
@@ -165,9 +178,8 @@ impl IdleInstances {
             .map(|(_, instance)| instance)
     }
 
-    fn put(&self, mut instance: Instance) {
+    fn put(&self, instance: Instance) {
         let Some(reuse) = self.reuse else { return };
-        instance.requests += 1;
         if instance.requests < reuse.requests_max {
             let mut instances = self
                 .instances

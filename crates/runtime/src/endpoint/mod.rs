@@ -26,6 +26,7 @@ pub(crate) use self::instances::{Exports, Instance};
 pub(crate) use self::revision_set::RevisionSet;
 pub(crate) use self::settings::{EndpointSettings, ReusePolicy, store_limits};
 use crate::guest::StoreTemplate;
+use crate::http::SharedInstances;
 use crate::turns::InTurns;
 
 /// A deployed component that takes requests and calls. Cheap to clone.
@@ -45,6 +46,8 @@ pub(crate) struct EndpointState {
     bytes: u64,
     code: CodeCache,
     idle: IdleInstances,
+    /// Only if instances serve several requests at once.
+    shared: Option<SharedInstances>,
     counters: Counters,
 }
 
@@ -74,6 +77,7 @@ impl EndpointState {
         code: CodeCache,
     ) -> Self {
         let idle = IdleInstances::new(settings.reuse);
+        let is_shared = settings.reuse.is_some_and(|reuse| reuse.concurrent_max > 1);
         let template = Arc::new(template);
         Self {
             template,
@@ -81,6 +85,7 @@ impl EndpointState {
             bytes,
             code,
             idle,
+            shared: is_shared.then(SharedInstances::default),
             counters: Counters::default(),
         }
     }
@@ -102,6 +107,11 @@ impl Endpoint {
         }
         state.counters.requests.fetch_add(1, Ordering::Relaxed);
         Ok(admission)
+    }
+
+    /// The instances that serve several requests at once; `None` if none of them does.
+    pub(crate) fn shared_instances(&self) -> Option<&SharedInstances> {
+        self.state.shared.as_ref()
     }
 
     pub(crate) fn component(&self) -> &str {

@@ -35,6 +35,8 @@ pub(crate) struct EndpointSettings {
 pub(crate) struct ReusePolicy {
     pub(crate) requests_max: u32,
     pub(crate) idle_max: Duration,
+    /// The most requests that an instance serves at once.
+    pub(crate) concurrent_max: u32,
 }
 
 impl EndpointSettings {
@@ -54,6 +56,7 @@ impl EndpointSettings {
                 Instances::Reuse(reuse) => Some(ReusePolicy {
                     requests_max: reuse.max_requests.get(),
                     idle_max: reuse.max_idle.get(),
+                    concurrent_max: reuse.concurrent.get(),
                 }),
             },
         }

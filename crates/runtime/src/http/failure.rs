@@ -43,6 +43,7 @@ pub(super) fn response(endpoint: &Endpoint, failure: &Failure) -> Response<Body>
             );
             error_response::late(&format!("`{name}`: {failure}"))
         }
+        Failure::OfInstance(failure) => response(endpoint, failure),
         Failure::BadRequest(reason) => error_response::text(StatusCode::BAD_REQUEST, reason),
         Failure::Limit(_)
         | Failure::Exited(_)

@@ -1,12 +1,13 @@
 //! HTTP requests to components: [`invoke`] runs the guest through the interface that it exports
-//! ([`p2`], [`p3`]), [`response_body`] streams its response, [`failure`] converts its failure to a
-//! response.
+//! ([`p2`], [`p3`]), [`shared`] runs several requests in one instance, [`response_body`] streams the
+//! response, [`failure`] converts its failure to a response.
 
 mod failure;
 mod invoke;
 mod p2;
 mod p3;
 mod response_body;
+mod shared;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use weft_ingress::{Body, BodyError, Handler, Overloaded, RequestBody};
 use weft_link::boxed;
 
+pub(crate) use self::shared::SharedInstances;
 use crate::endpoint::{Endpoint, Failure};
 
 /// A body as wasmtime produces and consumes it.
@@ -48,7 +50,11 @@ impl Handler for EndpointHandler {
     ) -> BoxFuture<'a, Result<Response<Body>, Overloaded>> {
         Box::into_pin(boxed(move || async move {
             let request = request.map(guest_body);
-            match invoke::respond(&self.0, request, deadline, tasks).await {
+            let response = match self.0.shared_instances() {
+                Some(shared) => shared::respond(&self.0, shared, request, deadline, tasks).await,
+                None => invoke::respond(&self.0, request, deadline, tasks).await,
+            };
+            match response {
                 Ok(response) => Ok(response),
                 Err(failure @ (Failure::Full { .. } | Failure::PoolFull)) => {
                     Err(Overloaded(failure.to_string()))

@@ -32,7 +32,11 @@ pub(super) async fn call(
 ) -> wasmtime::Result<()> {
     store
         .run_concurrent(async |store| {
-            handle(store, service, request, head).await?;
+            // The client may have disconnected.
+            handle(store, service, request, |response| {
+                head.send(response).is_ok()
+            })
+            .await?;
             // A guest may go on after its response, as one of 0.2 may until it returns.
             poll_fn(|context| store.poll_no_interesting_tasks(context)).await;
             Ok(())
@@ -40,19 +44,20 @@ pub(super) async fn call(
         .await?
 }
 
-async fn handle(
+/// Calls the handler. Passes the head of its response to `respond`, which returns whether a client
+/// reads the body, and resolves when that is read or dropped.
+pub(super) async fn handle(
     store: &Accessor<GuestState>,
     service: &Service,
     request: Request<GuestBody>,
-    head: HeadSender,
+    respond: impl FnOnce(Result<ResponseHead, Failure>) -> bool,
 ) -> wasmtime::Result<()> {
     let (request, request_io) =
         store.with(|mut access| guest_request(access.get().http().hooks, request));
     let response = match service.handle(store, request).await? {
         Ok(response) => response,
         Err(code) => {
-            // The client may have disconnected.
-            let _ = head.send(Err(Failure::ErrorCode(format!("{code:?}"))));
+            respond(Err(Failure::ErrorCode(format!("{code:?}"))));
             return Ok(());
         }
     };
@@ -64,7 +69,7 @@ async fn handle(
         response,
         body_end: Some(body_end),
     };
-    if head.send(Ok(response)).is_ok() {
+    if respond(Ok(response)) {
         // Resolves when the body is dropped, read to its end or not.
         let _ = body_ended.await;
     }

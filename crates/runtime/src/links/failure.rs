@@ -13,6 +13,7 @@ pub(crate) fn of_callee(callee: &str, failure: &Failure) -> LinkFailure {
         Failure::Deadline { .. } => FailureCode::Deadline,
         Failure::NotLoaded(_) => FailureCode::Unreachable,
         Failure::BadRequest(_) => FailureCode::Refused,
+        Failure::OfInstance(failure) => return of_callee(callee, failure),
         Failure::Limit(_)
         | Failure::Exited(_)
         | Failure::AfterResponse { .. }

@@ -85,6 +85,7 @@ impl CallError {
                 Failure::Limit(_)
                 | Failure::Exited(_)
                 | Failure::AfterResponse { .. }
+                | Failure::OfInstance(_)
                 | Failure::Unfinished
                 | Failure::Link { .. }
                 | Failure::Trapped(_)

@@ -21,7 +21,7 @@ const CONNECTIONS: [u32; 3] = [1, 8, 64];
 const CONNECTIONS_OF_TARGETS: u32 = 64;
 
 /// A configuration of Weft, its baseline, and the target for the rate.
-const COMPARISONS: [(Kind, Kind, Option<Target>); 3] = [
+const COMPARISONS: [(Kind, Kind, Option<Target>); 6] = [
     (
         Kind::WeftFresh,
         Kind::WasmtimeFresh,
@@ -33,6 +33,17 @@ const COMPARISONS: [(Kind, Kind, Option<Target>); 3] = [
         Some(Target::RatioAtLeast(0.5)),
     ),
     (Kind::WeftReuse, Kind::WasmtimeReuse, None),
+    (
+        Kind::WeftP3Fresh,
+        Kind::WeftFresh,
+        Some(Target::RatioAtLeast(0.7)),
+    ),
+    (Kind::WeftP3Reuse, Kind::WasmtimeP3, None),
+    (
+        Kind::WeftP3Shared,
+        Kind::WasmtimeP3,
+        Some(Target::RatioAtLeast(1.3)),
+    ),
 ];
 
 /// One run of the load against one server.
@@ -137,6 +148,6 @@ mod tests {
         assert_eq!(row.name, "weft fresh, 64 connections: requests");
         assert_eq!((row.value, row.baseline_value), (30.0, Some(10.0)));
         assert_eq!(row.met, Some(true));
-        assert_eq!(rows.len(), 9);
+        assert_eq!(rows.len(), 18);
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP servers under measurement. All of them run the whole time.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::SocketAddr;
@@ -36,12 +37,20 @@ pub(super) enum Kind {
     WasmtimeFresh,
     /// `wasmtime serve` where an instance serves one request after another.
     WasmtimeReuse,
+    /// A guest of WASI 0.3, with a new instance for every request.
+    WeftP3Fresh,
+    /// A guest of WASI 0.3 whose instances serve one request after another.
+    WeftP3Reuse,
+    /// A guest of WASI 0.3 whose instances serve 16 requests at once.
+    WeftP3Shared,
+    /// `wasmtime serve` as it comes: an instance serves up to 16 requests at once.
+    WasmtimeP3,
 }
 
 /// The running servers, which end on drop.
 pub(super) struct Servers {
-    weft: [(Kind, Host); 2],
-    others: [(Kind, Process, SocketAddr); 3],
+    weft: [(Kind, Host); 5],
+    others: [(Kind, Process, SocketAddr); 4],
     // Dropped after the processes that write into it.
     _scratch: Scratch,
 }
@@ -50,17 +59,22 @@ impl Servers {
     /// Starts all servers and checks that they send the same response.
     pub(super) fn start(tools: &Tools) -> Result<Self> {
         let scratch = Scratch::new("http")?;
-        let reuse = format!(
-            "{{reuse: {{max-requests: {REQUESTS_PER_INSTANCE}, max-idle: {IDLE_SECONDS}}}}}"
-        );
-        let fresh = weft(tools, &scratch, Kind::WeftFresh, "per-request")?;
-        let reuse = weft(tools, &scratch, Kind::WeftReuse, &reuse)?;
+        let reuse = format!("max-requests: {REQUESTS_PER_INSTANCE}, max-idle: {IDLE_SECONDS}");
+        let shared = format!("{{reuse: {{{reuse}, concurrent: 16}}}}");
+        let reuse = format!("{{reuse: {{{reuse}}}}}");
         let servers = Self {
-            weft: [fresh, reuse],
+            weft: [
+                weft(tools, &scratch, Kind::WeftFresh, "per-request")?,
+                weft(tools, &scratch, Kind::WeftReuse, &reuse)?,
+                weft(tools, &scratch, Kind::WeftP3Fresh, "per-request")?,
+                weft(tools, &scratch, Kind::WeftP3Reuse, &reuse)?,
+                weft(tools, &scratch, Kind::WeftP3Shared, &shared)?,
+            ],
             others: [
                 other(tools, &scratch, Kind::BareHyper)?,
                 other(tools, &scratch, Kind::WasmtimeFresh)?,
                 other(tools, &scratch, Kind::WasmtimeReuse)?,
+                other(tools, &scratch, Kind::WasmtimeP3)?,
             ],
             _scratch: scratch,
         };
@@ -73,7 +87,7 @@ impl Servers {
     /// # Errors
     ///
     /// If a server has ended.
-    pub(super) fn all(&mut self) -> Result<[(Kind, SocketAddr); 5]> {
+    pub(super) fn all(&mut self) -> Result<[(Kind, SocketAddr); 9]> {
         for (_, weft) in &mut self.weft {
             weft.process.check()?;
         }
@@ -83,18 +97,29 @@ impl Servers {
         Ok(self.addresses())
     }
 
-    fn addresses(&self) -> [(Kind, SocketAddr); 5] {
-        let [fresh, reuse] = self.weft.each_ref().map(|(kind, weft)| (*kind, weft.http));
-        let [hyper, serve_fresh, serve_reuse] = self
+    fn addresses(&self) -> [(Kind, SocketAddr); 9] {
+        let weft = self.weft.each_ref().map(|(kind, weft)| (*kind, weft.http));
+        let [fresh, reuse, p3_fresh, p3_reuse, p3_shared] = weft;
+        let [hyper, serve_fresh, serve_reuse, serve_p3] = self
             .others
             .each_ref()
             .map(|(kind, _, address)| (*kind, *address));
-        [fresh, serve_fresh, reuse, hyper, serve_reuse]
+        [
+            fresh,
+            serve_fresh,
+            reuse,
+            hyper,
+            serve_reuse,
+            p3_fresh,
+            p3_reuse,
+            p3_shared,
+            serve_p3,
+        ]
     }
 
     /// Compares bodies and headers: responses of different sizes would not be comparable.
     fn check_responses(&self) -> Result<()> {
-        let mut first: Option<(Kind, Response)> = None;
+        let mut first: BTreeMap<_, (Kind, Response)> = BTreeMap::new();
         for (kind, address) in self.addresses() {
             let event = format!("status 200 from http://{address}/");
             let response = until(&event, START_POLLING, || {
@@ -102,15 +127,31 @@ impl Servers {
                 anyhow::Ok(response.filter(|response| response.status == 200))
             })?;
             let response = shape(response);
-            match &first {
-                None => first = Some((kind, response)),
-                Some((other, expected)) => ensure!(
-                    response == *expected,
-                    "{kind} sends {response:?}, {other} sends {expected:?}"
-                ),
-            }
+            let (other, expected) = first
+                .entry(kind.guest())
+                .or_insert_with(|| (kind, response.clone()));
+            ensure!(
+                response == *expected,
+                "{kind} sends {response:?}, {other} sends {expected:?}"
+            );
         }
         Ok(())
+    }
+}
+
+impl Kind {
+    /// The guest, or the one that the server imitates.
+    fn guest(self) -> &'static str {
+        match self {
+            Self::WeftFresh
+            | Self::WeftReuse
+            | Self::BareHyper
+            | Self::WasmtimeFresh
+            | Self::WasmtimeReuse => "hello-http",
+            Self::WeftP3Fresh | Self::WeftP3Reuse | Self::WeftP3Shared | Self::WasmtimeP3 => {
+                "hello-http-p3"
+            }
+        }
     }
 }
 
@@ -122,6 +163,10 @@ impl fmt::Display for Kind {
             Self::BareHyper => "bare hyper",
             Self::WasmtimeFresh => "wasmtime serve fresh",
             Self::WasmtimeReuse => "wasmtime serve reuse",
+            Self::WeftP3Fresh => "weft 0.3 fresh",
+            Self::WeftP3Reuse => "weft 0.3 reuse",
+            Self::WeftP3Shared => "weft 0.3 sixteen at once",
+            Self::WasmtimeP3 => "wasmtime serve 0.3",
         })
     }
 }
@@ -130,7 +175,7 @@ fn weft(tools: &Tools, scratch: &Scratch, kind: Kind, instances: &str) -> Result
     let name = kind.to_string().replace(' ', "-");
     let manifest = scratch.write(
         &format!("{name}.yaml"),
-        manifest(&tools.guest("hello-http"), instances),
+        manifest(&tools.guest(kind.guest()), instances),
     )?;
     let data = scratch.path().join(name);
     Ok((
@@ -165,7 +210,10 @@ fn other(tools: &Tools, scratch: &Scratch, kind: Kind) -> Result<(Kind, Process,
             command.args(["--max-instance-reuse-count", REQUESTS_PER_INSTANCE]);
             command.args(["--idle-instance-timeout", IDLE_SECONDS]);
         }
-        command.arg(tools.guest("hello-http"));
+        if kind == Kind::WasmtimeP3 {
+            command.args(["-Sp3", "-Wcomponent-model-async"]);
+        }
+        command.arg(tools.guest(kind.guest()));
         command
     };
     let name = kind.to_string();
