@@ -1,6 +1,6 @@
 //! HTTP requests to components: [`invoke`] runs the guest through the interface that it exports
-//! ([`p2`], [`p3`]), [`shared`] runs several requests in one instance, [`response_body`] streams the
-//! response, [`failure`] converts its failure to a response.
+//! ([`p2`], [`p3`]), [`shared`] runs several requests in one instance, [`response_body`] streams
+//! the response, [`failure`] converts its failure to a response.
 
 mod failure;
 mod invoke;
