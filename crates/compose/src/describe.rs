@@ -139,6 +139,27 @@ pub enum DescribeError {
         /// The size of the component.
         found: usize,
     },
+    /// The component has too much code.
+    #[error(
+        "the component has too much code: expected at most {limit} bytes in all functions, found \
+         {found}; build with optimisation for size, or split the component"
+    )]
+    TooMuchCode {
+        /// [`MAX_CODE_BYTES`](crate::MAX_CODE_BYTES).
+        limit: usize,
+        /// The size of the code.
+        found: usize,
+    },
+    /// A function of the component is too long.
+    #[error(
+        "the component has a function of {found} bytes, expected at most {limit}; split the function"
+    )]
+    FunctionTooLong {
+        /// [`MAX_FUNCTION_BYTES`](crate::MAX_FUNCTION_BYTES).
+        limit: usize,
+        /// The length of its body.
+        found: usize,
+    },
 }
 
 /// Describes a component.

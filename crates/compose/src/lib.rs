@@ -32,8 +32,8 @@ pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo,
 pub use error::{Cause, FuseError, LinkEnds};
 pub use fuse::{Edge, FuseOptions, Fused, FusedImport, ImportOwner, Part, fuse, fuse_exporting};
 pub use limits::{
-    MAX_COMPONENT_BYTES, MAX_FUSED_BYTES, MAX_FUSED_PARTS, MAX_NESTING, MAX_SIGNATURE_BYTES,
-    MAX_TYPE_NODES,
+    MAX_CODE_BYTES, MAX_COMPONENT_BYTES, MAX_FUNCTION_BYTES, MAX_FUSED_BYTES, MAX_FUSED_PARTS,
+    MAX_NESTING, MAX_SIGNATURE_BYTES, MAX_TYPE_NODES,
 };
 pub use link::Linkable;
 pub use names::private_name;

@@ -3,6 +3,15 @@
 /// The largest component that is read: a Python component has 18 MB, a JavaScript one 12 MB.
 pub const MAX_COMPONENT_BYTES: usize = 64 << 20;
 
+/// The most code of a component, in all of its core modules: compiling a mebibyte takes some three
+/// seconds of two cores. The language runtime of a Python component has 7 MB, that of a JavaScript
+/// one 9 MB.
+pub const MAX_CODE_BYTES: usize = 24 << 20;
+
+/// The longest body of a function. One is compiled on one core, in a time that grows faster than its
+/// length; the longest of a language runtime has some 200 KB.
+pub const MAX_FUNCTION_BYTES: usize = 1 << 20;
+
 /// The largest sum of part sizes that a host should fuse: compiling takes about fifty times as much
 /// memory.
 pub const MAX_FUSED_BYTES: usize = 128 << 20;

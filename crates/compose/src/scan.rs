@@ -7,7 +7,7 @@ use wasmparser::{
 };
 
 use crate::describe::DescribeError;
-use crate::limits::MAX_NESTING;
+use crate::limits::{MAX_CODE_BYTES, MAX_FUNCTION_BYTES, MAX_NESTING};
 
 /// The features of an engine without concurrency support.
 pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM3
@@ -42,11 +42,12 @@ impl Scan {
         let mut validator = Validator::new_with_features(features);
         let mut allocations = FuncValidatorAllocations::default();
         let (mut imports, mut exports) = (Vec::new(), Vec::new());
-        let mut depth = 0_usize;
+        let (mut depth, mut code_bytes) = (0_usize, 0_usize);
         let mut types = None;
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload?;
             let valid = validator.payload(&payload)?;
+            check_code(&payload, &mut code_bytes)?;
             if depth == 0 {
                 outermost_names(payload, &mut imports, &mut exports)?;
             }
@@ -79,6 +80,24 @@ impl Scan {
             exports,
         })
     }
+}
+
+/// Bounds the time that compiling takes.
+fn check_code(payload: &Payload<'_>, code_bytes: &mut usize) -> Result<(), DescribeError> {
+    let Payload::CodeSectionEntry(body) = payload else {
+        return Ok(());
+    };
+    let found = body.as_bytes().len();
+    if found > MAX_FUNCTION_BYTES {
+        let limit = MAX_FUNCTION_BYTES;
+        return Err(DescribeError::FunctionTooLong { limit, found });
+    }
+    *code_bytes += found;
+    if *code_bytes > MAX_CODE_BYTES {
+        let (limit, found) = (MAX_CODE_BYTES, *code_bytes);
+        return Err(DescribeError::TooMuchCode { limit, found });
+    }
+    Ok(())
 }
 
 fn outermost_names(

@@ -1,6 +1,9 @@
 //! Descriptions of components, and errors for other bytes.
 
-use weft_compose::{DescribeError, Description, Extern, ExternKind, MAX_COMPONENT_BYTES, describe};
+use weft_compose::{
+    DescribeError, Description, Extern, ExternKind, MAX_CODE_BYTES, MAX_COMPONENT_BYTES,
+    MAX_FUNCTION_BYTES, describe,
+};
 
 use crate::support::{chain, component, text};
 
@@ -166,6 +169,44 @@ fn a_component_beyond_the_bound_is_refused_unread() {
         "the component is too large: expected at most 67108864 bytes, found 67108865; strip debug \
          information, or build with optimisation for size",
     );
+}
+
+/// A component whose core module has these many functions, each of `length` instructions.
+fn with_functions(count: usize, length: usize) -> Vec<u8> {
+    use wasm_encoder::{CodeSection, Component, Function, FunctionSection, Instruction, Module};
+    use wasm_encoder::{ModuleSection, TypeSection};
+    let mut function = Function::new([]);
+    for _ in 0..length {
+        function.instruction(&Instruction::Nop);
+    }
+    function.instruction(&Instruction::End);
+    let (mut types, mut functions, mut code) = (
+        TypeSection::new(),
+        FunctionSection::new(),
+        CodeSection::new(),
+    );
+    types.ty().function([], []);
+    for _ in 0..count {
+        functions.function(0);
+        code.function(&function);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    let mut component = Component::new();
+    component.section(&ModuleSection(&module));
+    component.finish()
+}
+
+#[test]
+fn code_that_would_take_long_to_compile_is_refused() {
+    describe(&with_functions(1, MAX_FUNCTION_BYTES / 2)).unwrap();
+    let error = describe(&with_functions(1, MAX_FUNCTION_BYTES)).map(drop);
+    let is_too_long = matches!(error, Err(DescribeError::FunctionTooLong { .. }));
+    assert!(is_too_long, "{error:?}");
+    let many = MAX_CODE_BYTES / (MAX_FUNCTION_BYTES / 2) + 1;
+    let error = describe(&with_functions(many, MAX_FUNCTION_BYTES / 2)).map(drop);
+    let is_too_much = matches!(error, Err(DescribeError::TooMuchCode { .. }));
+    assert!(is_too_much, "{error:?}");
 }
 
 #[test]

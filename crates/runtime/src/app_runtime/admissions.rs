@@ -44,7 +44,7 @@ impl Admissions {
         } else {
             &pair.large
         };
-        queue.turn(bytes).await
+        queue.turn(app.metadata.name.as_str(), bytes).await
     }
 }
 

@@ -149,7 +149,7 @@ impl Compiler {
             if let Some(component) = self.cached(kind, name, key).await? {
                 return Ok(component);
             }
-            let turn = self.pools.get(purpose, size).turn(size).await;
+            let turn = self.pools.get(purpose, size).turn(name, size).await;
             match self.running.claim(key, purpose) {
                 Ok(claim) => break (claim, turn),
                 Err(end) => {
@@ -190,7 +190,8 @@ impl Compiler {
             return Ok(component);
         }
         let size = bytes.len() as u64;
-        let turn = self.pools.get(Purpose::Deploy, size).turn(size).await;
+        let pool = self.pools.get(Purpose::Deploy, size);
+        let turn = pool.turn(name, size).await;
         let compiler = self.clone();
         self.off_thread(name, move || {
             let _turn = turn;

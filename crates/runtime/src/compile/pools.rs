@@ -109,9 +109,10 @@ impl Pool {
         })
     }
 
-    /// Waits for the turn of a component of this size.
-    pub(super) async fn turn(&self, bytes: u64) -> Turn {
-        self.queue.turn(bytes).await
+    /// Waits for the turn of a component of this size. `name` begins with that of its app.
+    pub(super) async fn turn(&self, name: &str, bytes: u64) -> Turn {
+        let app = name.split_once('/').map_or(name, |(app, _)| app);
+        self.queue.turn(app, bytes).await
     }
 
     /// Runs a compilation on the threads of the pool. Blocks.
@@ -172,11 +173,12 @@ mod tests {
     async fn a_small_component_takes_no_turn_of_a_large_one() {
         let pools = Pools::start().unwrap();
         let large = pools.get(Purpose::Start, LARGE_BYTES);
-        let _turn = large.turn(LARGE_BYTES).await;
-        assert!(large.turn(LARGE_BYTES).now_or_never().is_none());
-        let small = pools.get(Purpose::Start, 1).turn(1);
+        let _turn = large.turn("app/a", LARGE_BYTES).await;
+        assert!(large.turn("app/b", LARGE_BYTES).now_or_never().is_none());
+        let small = pools.get(Purpose::Start, 1).turn("app/c", 1);
         assert!(small.now_or_never().is_some());
-        let ahead = pools.get(Purpose::Ahead, LARGE_BYTES).turn(LARGE_BYTES);
+        let ahead = pools.get(Purpose::Ahead, LARGE_BYTES);
+        let ahead = ahead.turn("app/d", LARGE_BYTES);
         assert!(ahead.now_or_never().is_some());
     }
 

@@ -1,5 +1,6 @@
-//! A bounded number of turns, given to the smallest waiter first: what is small is soon done, and
-//! must not wait behind what is large.
+//! A bounded number of turns, shared between apps: the next is of the app that has the fewest bytes
+//! behind it, those of the waiter included. So what is small does not wait behind what is large, and
+//! an app with many components, or with one that takes long, does not hold up the others.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,9 +14,20 @@ pub(crate) struct SizeQueue(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// By size and arrival.
-    waiters: BTreeMap<(u64, u64), oneshot::Sender<Turn>>,
+    turns: usize,
+    /// In the order of their arrival. At most one for each component of the desired state.
+    waiters: Vec<Waiter>,
     arrivals: u64,
+    /// The bytes of the turns of each app since all turns were free.
+    taken: BTreeMap<String, u64>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    arrival: u64,
+    app: String,
+    size: u64,
+    sender: oneshot::Sender<Turn>,
 }
 
 /// A turn; it ends on drop.
@@ -28,7 +40,7 @@ pub(crate) struct Turn {
 /// The place of a waiter in the queue; left on drop.
 struct Place<'a> {
     queue: &'a SizeQueue,
-    key: (u64, u64),
+    arrival: u64,
 }
 
 impl SizeQueue {
@@ -36,27 +48,38 @@ impl SizeQueue {
     pub(crate) fn new(turns: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             free: turns,
-            waiters: BTreeMap::new(),
+            turns,
+            waiters: Vec::new(),
             arrivals: 0,
+            taken: BTreeMap::new(),
         })))
     }
 
-    /// Waits for a turn. Waiters of the same size are served in their order. Dropping the future
-    /// leaves the queue.
-    pub(crate) async fn turn(&self, size: u64) -> Turn {
-        let (receiver, key) = {
+    /// Waits for a turn of `size` bytes for an app. Waiters of the same size are served in their
+    /// order. Dropping the future leaves the queue.
+    pub(crate) async fn turn(&self, app: &str, size: u64) -> Turn {
+        let (receiver, arrival) = {
             let mut state = self.state();
             if state.free > 0 {
                 state.free -= 1;
+                state.count(app, size);
                 return self.begin();
             }
             state.arrivals += 1;
-            let key = (size, state.arrivals);
+            let arrival = state.arrivals;
             let (sender, receiver) = oneshot::channel();
-            state.waiters.insert(key, sender);
-            (receiver, key)
+            state.waiters.push(Waiter {
+                arrival,
+                app: app.to_owned(),
+                size,
+                sender,
+            });
+            (receiver, arrival)
         };
-        let _place = Place { queue: self, key };
+        let _place = Place {
+            queue: self,
+            arrival,
+        };
         match receiver.await {
             Ok(turn) => turn,
             // A sender leaves the queue only by sending.
@@ -70,20 +93,13 @@ impl SizeQueue {
         }
     }
 
-    /// Passes a turn on to the smallest waiter.
+    /// Passes a turn on to the next waiter.
     fn end_turn(&self) {
         loop {
-            let waiter = {
-                let mut state = self.state();
-                match state.waiters.pop_first() {
-                    Some((_, waiter)) => waiter,
-                    None => {
-                        state.free += 1;
-                        return;
-                    }
-                }
+            let Some(waiter) = self.state().next() else {
+                return;
             };
-            match waiter.send(self.begin()) {
+            match waiter.sender.send(self.begin()) {
                 Ok(()) => return,
                 // The waiter is gone; the turn is passed on by this loop.
                 Err(mut turn) => drop(turn.queue.take()),
@@ -97,6 +113,36 @@ impl SizeQueue {
     }
 }
 
+impl State {
+    /// Takes the next waiter, or frees the turn if there is none.
+    fn next(&mut self) -> Option<Waiter> {
+        let taken = &self.taken;
+        let order = |waiter: &Waiter| {
+            let taken = taken.get(&waiter.app).copied().unwrap_or(0);
+            (taken.saturating_add(waiter.size), waiter.arrival)
+        };
+        let waiters = self.waiters.iter().enumerate();
+        let next = waiters.min_by_key(|(_, waiter)| order(waiter));
+        let Some((index, _)) = next else {
+            self.free += 1;
+            if self.free == self.turns {
+                self.taken.clear();
+            }
+            return None;
+        };
+        let waiter = self.waiters.remove(index);
+        self.count(&waiter.app, waiter.size);
+        Some(waiter)
+    }
+
+    fn count(&mut self, app: &str, size: u64) {
+        match self.taken.get_mut(app) {
+            Some(taken) => *taken = taken.saturating_add(size),
+            None => drop(self.taken.insert(app.to_owned(), size)),
+        }
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(queue) = self.queue.take() {
@@ -107,7 +153,9 @@ impl Drop for Turn {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.queue.state().waiters.remove(&self.key);
+        let arrival = self.arrival;
+        let mut state = self.queue.state();
+        state.waiters.retain(|waiter| waiter.arrival != arrival);
     }
 }
 
@@ -122,8 +170,8 @@ mod tests {
     #[tokio::test]
     async fn the_smallest_waiter_is_next() {
         let queue = SizeQueue::new(1);
-        let first = queue.turn(5).await;
-        let (mut large, mut small) = (pin!(queue.turn(9)), pin!(queue.turn(1)));
+        let first = queue.turn("app", 5).await;
+        let (mut large, mut small) = (pin!(queue.turn("app", 9)), pin!(queue.turn("app", 1)));
         assert!(large.as_mut().now_or_never().is_none());
         assert!(small.as_mut().now_or_never().is_none());
         drop(first);
@@ -136,8 +184,8 @@ mod tests {
     #[tokio::test]
     async fn waiters_of_one_size_are_served_in_their_order() {
         let queue = SizeQueue::new(1);
-        let first = queue.turn(1).await;
-        let (mut second, mut third) = (pin!(queue.turn(1)), pin!(queue.turn(1)));
+        let first = queue.turn("app", 1).await;
+        let (mut second, mut third) = (pin!(queue.turn("app", 1)), pin!(queue.turn("app", 1)));
         assert!(second.as_mut().now_or_never().is_none());
         assert!(third.as_mut().now_or_never().is_none());
         drop(first);
@@ -148,27 +196,43 @@ mod tests {
     #[tokio::test]
     async fn a_waiter_that_is_dropped_takes_no_turn() {
         let queue = SizeQueue::new(1);
-        let first = queue.turn(1).await;
+        let first = queue.turn("app", 1).await;
         {
-            let mut dropped = pin!(queue.turn(1));
+            let mut dropped = pin!(queue.turn("app", 1));
             assert!(dropped.as_mut().now_or_never().is_none());
         }
         {
             // It has its turn, and is dropped before it takes it.
-            let mut dropped = pin!(queue.turn(1));
+            let mut dropped = pin!(queue.turn("app", 1));
             assert!(dropped.as_mut().now_or_never().is_none());
             drop(first);
         }
         assert!(queue.state().waiters.is_empty());
-        queue.turn(1).now_or_never().unwrap();
+        queue.turn("app", 1).now_or_never().unwrap();
     }
 
     #[tokio::test]
     async fn as_many_turns_as_the_bound_are_taken_at_once() {
         let queue = SizeQueue::new(2);
-        let turns = (queue.turn(1).await, queue.turn(1).await);
-        assert!(queue.turn(1).now_or_never().is_none());
+        let turns = (queue.turn("app", 1).await, queue.turn("app", 1).await);
+        assert!(queue.turn("app", 1).now_or_never().is_none());
         drop(turns);
-        queue.turn(1).now_or_never().unwrap();
+        queue.turn("app", 1).now_or_never().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_app_that_has_had_many_turns_waits_for_the_others() {
+        let queue = SizeQueue::new(1);
+        let first = queue.turn("many", 9).await;
+        let mut many = pin!(queue.turn("many", 5));
+        let mut few = pin!(queue.turn("few", 10));
+        assert!(many.as_mut().now_or_never().is_none());
+        assert!(few.as_mut().now_or_never().is_none());
+        drop(first);
+        let turn = few.now_or_never().unwrap();
+        assert!(many.as_mut().now_or_never().is_none());
+        drop(turn);
+        drop(many.now_or_never().unwrap());
+        assert!(queue.state().taken.is_empty(), "what is past is forgotten");
     }
 }
