@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use weft_ingress::ServerSettings;
 use weft_node::{Faults, MeshConfig};
 use weft_telemetry::logs::Logs;
 
@@ -23,6 +24,8 @@ pub struct HostConfig {
     /// The address of the HTTP server; `None` disables it. The system chooses a port in place of
     /// port 0.
     pub http: Option<SocketAddr>,
+    /// The settings of the HTTP server.
+    pub http_settings: ServerSettings,
     /// The address of the admin API. Must be a loopback address: the protocol is not encrypted.
     pub admin: SocketAddr,
     /// True if calls between stores of this host go over frames of the wire protocol too: slower,
@@ -49,6 +52,7 @@ impl HostConfig {
             capacity: None,
             data_dir,
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
+            http_settings: ServerSettings::default(),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 7411)),
             links_over_wire: false,
             mesh: None,

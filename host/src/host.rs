@@ -471,7 +471,9 @@ async fn start_http(
     let Some(address) = config.http else {
         return Ok(None);
     };
-    let server = Server::start(address, controller.routes(), readiness.clone()).await;
+    let (routes, readiness) = (controller.routes(), readiness.clone());
+    let server = Server::start(address, routes, readiness, config.http_settings);
+    let server = server.await;
     server
         .map(Some)
         .map_err(|source| listen_error("HTTP", "http", address, source))

@@ -49,6 +49,10 @@ pub(crate) struct Up {
     /// Listen for HTTP requests on this address
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     http: SocketAddr,
+    /// Close HTTP connections that have had no request for this long; more than the load balancer in
+    /// front keeps them
+    #[arg(long, value_name = "DURATION", default_value = "75s")]
+    keep_alive: DurationText,
     /// Listen for `weft` commands (the admin API) on this address
     #[arg(long, value_name = "IP:PORT", default_value = ADMIN_ADDRESS_DEFAULT, value_parser = address)]
     admin: SocketAddr,
@@ -117,6 +121,7 @@ impl Up {
         config.labels = distinct(self.labels)?;
         config.capacity = self.capacity;
         config.http = Some(self.http);
+        config.http_settings.keep_alive = self.keep_alive.get();
         config.admin = self.admin;
         config.links_over_wire = self.links_over_wire;
         config.takeover = self.takeover;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_lattice_config::placement::ComponentId;
@@ -17,6 +17,7 @@ use weft_link::{
 use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
 use crate::body_prefix::{BodyPrefix, PrefixedBody};
+use crate::connection::ClientBody;
 use crate::handler::{Body, BodyError};
 use crate::limits::{body_bytes_max, deadline};
 use crate::{error_response, headers};
@@ -68,7 +69,7 @@ impl RemoteComponent {
     /// client disconnects, cancels the request there.
     pub(crate) async fn forward(
         &self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         tasks: &TaskTracker,
     ) -> Response<Body> {
         match self.send(request, tasks).await {
@@ -80,7 +81,7 @@ impl RemoteComponent {
 
     async fn send(
         &self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         tasks: &TaskTracker,
     ) -> Result<Response<Body>, ForwardError> {
         let (call, streamed_body) = self.encode(request).await?;
@@ -107,8 +108,8 @@ impl RemoteComponent {
     /// body beside it.
     async fn encode(
         &self,
-        request: Request<Incoming>,
-    ) -> Result<(OutgoingCall, Option<PrefixedBody<Incoming>>), ForwardError> {
+        request: Request<ClientBody>,
+    ) -> Result<(OutgoingCall, Option<PrefixedBody<ClientBody>>), ForwardError> {
         let (head, mut body) = request.into_parts();
         let deadline = Instant::now() + self.deadline;
         let declared = body.size_hint();

@@ -10,8 +10,10 @@
 //! - [`limits`]: bounds of a component's requests.
 //! - [`serve_until`]: serves a connection until the host stops.
 
+mod answer;
 mod bodiless;
 mod body_prefix;
+mod connection;
 mod forward;
 mod handler;
 mod headers;
@@ -25,10 +27,11 @@ pub mod error_response;
 pub mod forwarded;
 pub mod limits;
 
+pub use connection::KEEP_ALIVE_DEFAULT;
 pub use forward::RemoteComponent;
 pub use forwarded::ForwardedRequests;
 pub use handler::{Body, BodyError, Handler, Overloaded, RequestBody};
 pub use readiness::{READY_PATH, Readiness, ReadinessSource};
 pub use routes::{Route, RouteTable, RouteTarget};
 pub use serve_connection::serve_until;
-pub use server::Server;
+pub use server::{Server, ServerSettings};

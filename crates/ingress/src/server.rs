@@ -9,41 +9,47 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body as _, Incoming};
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::handler::{Body, BodyError, Handler, RequestBody};
-use crate::readiness::{READY_PATH, ReadinessSource};
-use crate::routes::{RouteTable, RouteTarget};
-use crate::{bodiless, error_response, serve_until, target_check};
-
-/// The most concurrent connections; each costs a task, two buffers and a file descriptor.
-const CONNECTIONS_MAX: usize = 10_000;
-
-/// The longest time that a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::connection::{self, ConnectionIo, Connections, KEEP_ALIVE_DEFAULT};
+use crate::readiness::ReadinessSource;
+use crate::routes::RouteTable;
 
 /// The most bytes of a request head; a longer one gets `431`.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// The most headers of a request; more get `431`.
-const HEADERS_MAX: usize = 128;
+pub(crate) const HEADERS_MAX: usize = 128;
+
+/// The time between two pings of an HTTP/2 client, which find a connection that was cut.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The most concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
 
+/// The most connections that are accepted after the stop: the usual bound of the system's queue.
+const QUEUED_CONNECTIONS_MAX: usize = 4096;
+
 /// Pause after a failure to accept, as when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The shortest time between two log lines about a full server.
+const FULL_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The settings of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerSettings {
+    /// The time for which a connection without requests stays open.
+    pub keep_alive: Duration,
+}
 
 /// The HTTP server of a host.
 pub struct Server {
@@ -55,19 +61,20 @@ pub struct Server {
 }
 
 /// The reason for which new requests are rejected; empty while they are served.
-type Rejection = Arc<OnceLock<String>>;
+pub(crate) type Rejection = Arc<OnceLock<String>>;
 
 /// Shared context of the connections.
 #[derive(Clone)]
-struct Context {
-    routes: watch::Receiver<Arc<RouteTable>>,
-    rejection: Rejection,
-    readiness: Arc<ReadinessSource>,
+pub(crate) struct Context {
+    pub(crate) routes: watch::Receiver<Arc<RouteTable>>,
+    pub(crate) rejection: Rejection,
+    pub(crate) readiness: Arc<ReadinessSource>,
     /// True once the host is about to end.
-    is_ending: Arc<AtomicBool>,
-    tasks: TaskTracker,
+    pub(crate) is_ending: Arc<AtomicBool>,
+    pub(crate) tasks: TaskTracker,
+    settings: ServerSettings,
     stop: CancellationToken,
-    connections: Arc<Semaphore>,
+    connections: Arc<Connections>,
     http: auto::Builder<TrackedExecutor>,
 }
 
@@ -93,6 +100,7 @@ impl Server {
         address: SocketAddr,
         routes: watch::Receiver<Arc<RouteTable>>,
         readiness: Arc<ReadinessSource>,
+        settings: ServerSettings,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -106,7 +114,8 @@ impl Server {
             is_ending: is_ending.clone(),
             tasks: tasks.clone(),
             stop: stop.clone(),
-            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            settings,
+            connections: Connections::new(),
             http: http_settings(&tasks),
         };
         tasks.spawn(accept(listener, context));
@@ -150,28 +159,33 @@ impl Server {
 
 fn http_settings(tasks: &TaskTracker) -> auto::Builder<TrackedExecutor> {
     let mut http = auto::Builder::new(TrackedExecutor(tasks.clone()));
+    // The watch of the connection bounds the time of a head, and the wait for one: a timer here
+    // would close connections before the keep-alive ends.
     http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(None)
+        .half_close(true)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
     http.http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX)
-        .keep_alive_interval(Some(HEAD_TIMEOUT));
+        .keep_alive_interval(Some(PING_INTERVAL));
     http
 }
 
 async fn accept(listener: TcpListener, context: Context) {
+    let mut full_log = FullLog::default();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = context.stop.cancelled() => return accept_queued(&listener, &context).await,
+            () = context.stop.cancelled() => {
+                return accept_queued(&listener, &context, &mut full_log).await;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => serve(stream, &context),
+            Ok((stream, _)) => serve(stream, &context, &mut full_log),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -182,24 +196,21 @@ async fn accept(listener: TcpListener, context: Context) {
 
 /// Serves the connections that the system has accepted for the listener: closing it would reset
 /// them.
-async fn accept_queued(listener: &TcpListener, context: &Context) {
+async fn accept_queued(listener: &TcpListener, context: &Context, full_log: &mut FullLog) {
     // The runtime looks for connections that arrived since its last look.
     tokio::task::yield_now().await;
-    for _ in 0..CONNECTIONS_MAX {
+    for _ in 0..QUEUED_CONNECTIONS_MAX {
         match listener.accept().now_or_never() {
-            Some(Ok((stream, _))) => serve(stream, context),
+            Some(Ok((stream, _))) => serve(stream, context, full_log),
             Some(Err(_)) | None => return,
         }
     }
 }
 
-fn serve(stream: TcpStream, context: &Context) {
-    let Ok(permit) = context.connections.clone().try_acquire_owned() else {
-        tracing::warn!(
-            limit = CONNECTIONS_MAX,
-            "too many connections; closing the newest"
-        );
-        return;
+fn serve(stream: TcpStream, context: &Context, full_log: &mut FullLog) {
+    let admission = context.connections.admit(&context.stop, &context.tasks);
+    let Some(admission) = admission else {
+        return full_log.write();
     };
     // Responses are written whole, so waiting for more bytes to fill a packet only delays them.
     if let Err(error) = stream.set_nodelay(true) {
@@ -207,185 +218,52 @@ fn serve(stream: TcpStream, context: &Context) {
     }
     let task_context = context.clone();
     context.tasks.spawn(async move {
-        let _permit = permit;
-        connection(stream, task_context).await;
+        let io = ConnectionIo::new(stream, admission.connection.clone());
+        let (http, stop) = (task_context.http.clone(), task_context.stop.clone());
+        let keep_alive = task_context.settings.keep_alive;
+        let shared = Arc::new((task_context, admission.connection.clone()));
+        let service = service_fn(move |request| {
+            let shared = shared.clone();
+            async move {
+                let (context, connection) = &*shared;
+                Ok::<_, Infallible>(context.answer(request, connection).await)
+            }
+        });
+        let connection = http.serve_connection(TokioIo::new(io), service);
+        connection::serve(connection, &admission, keep_alive, &stop).await;
     });
 }
 
-async fn connection(stream: TcpStream, context: Context) {
-    let (http, stop) = (context.http.clone(), context.stop.clone());
-    let context = Arc::new(context);
-    let service = service_fn(move |request| {
-        let context = context.clone();
-        async move { Ok::<_, Infallible>(context.answer(request).await) }
-    });
-    serve_until(http.serve_connection(TokioIo::new(stream), service), &stop).await;
+/// The log of connections that a full server closes, at a bounded rate.
+#[derive(Default)]
+struct FullLog {
+    written: Option<Instant>,
+    /// Number of closed connections since the last line.
+    closed: u64,
 }
 
-impl Context {
-    /// Answers a request, and ends its connection if the host is about to end.
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let is_http_1 = request.version() <= Version::HTTP_11;
-        let is_head = request.method() == Method::HEAD;
-        let response = if request.uri().path() == READY_PATH {
-            ready_response(&request, &self.readiness)
-        } else if let Some(reason) = self.rejection.get() {
-            error_response::busy(reason)
-        } else {
-            let routes = self.routes.borrow().clone();
-            respond(request, &routes, &self.tasks).await
-        };
-        let mut response = bodiless::finish(response, is_head, &self.tasks);
-        if is_http_1 && self.is_ending.load(Ordering::Relaxed) {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(header::CONNECTION, close);
-        }
-        response
-    }
-}
-
-fn ready_response(request: &Request<Incoming>, readiness: &ReadinessSource) -> Response<Body> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let reason = format!("`{READY_PATH}` expects GET or HEAD");
-        return error_response::text(StatusCode::METHOD_NOT_ALLOWED, &reason);
-    }
-    let readiness = readiness.poll();
-    error_response::plain(readiness.status(), readiness.text().to_owned())
-}
-
-async fn respond(
-    request: Request<Incoming>,
-    routes: &RouteTable,
-    tasks: &TaskTracker,
-) -> Response<Body> {
-    // HTTP/1.1 connections reject more while reading; HTTP/2 only bounds their bytes.
-    let header_count = request.headers().len();
-    if header_count > HEADERS_MAX {
-        let reason =
-            format!("too many headers: found {header_count}, expected at most {HEADERS_MAX}");
-        return error_response::text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &reason);
-    }
-    let target = request.uri().path();
-    if let Err(error) = target_check::check(target) {
-        return error_response::text(StatusCode::BAD_REQUEST, &error.to_string());
-    }
-    let Some(host) = host_of(&request) else {
-        return error_response::text(
-            StatusCode::BAD_REQUEST,
-            "invalid host: expected one `Host` header with a host name or address and an optional port",
-        );
-    };
-    match routes.find(host, target) {
-        Some(RouteTarget::Local(handler)) => {
-            let handler = handler.clone();
-            handle(&*handler, request, tasks).await
-        }
-        Some(RouteTarget::Remote(component)) => {
-            let component = component.clone();
-            // Boxed, because the large future would be part of every request to a local component.
-            Box::pin(component.forward(request, tasks)).await
-        }
-        Some(RouteTarget::Unavailable(reason)) => error_response::busy(reason),
-        None if routes.is_partial() => {
-            let reason = format!(
-                "this host has not read the desired state of its lattice yet, and has no route for \
-                 host `{host}` and path `{target}`"
+impl FullLog {
+    fn write(&mut self) {
+        self.closed += 1;
+        let is_due = |written: Instant| written.elapsed() >= FULL_LOG_INTERVAL;
+        if self.written.is_none_or(is_due) {
+            let closed = self.closed;
+            tracing::warn!(
+                closed,
+                "too many connections, all with requests; closed new ones"
             );
-            error_response::busy(&reason)
-        }
-        None => {
-            let reason = format!(
-                "no route matches host `{host}` and path `{target}`; see `weft get routes`"
-            );
-            error_response::text(StatusCode::NOT_FOUND, &reason)
+            *self = Self {
+                written: Some(Instant::now()),
+                closed: 0,
+            };
         }
     }
 }
 
-/// Handles a request with a component of this host.
-async fn handle(
-    handler: &dyn Handler,
-    request: Request<Incoming>,
-    tasks: &TaskTracker,
-) -> Response<Body> {
-    let declared = request.body().size_hint().lower();
-    let limit = handler.body_bytes_max();
-    if declared > limit {
-        return error_response::body_too_large(declared, limit);
-    }
-    let request = request.map(|body| limited(body, limit));
-    let deadline = Instant::now() + handler.deadline();
-    match handler.handle(request, deadline, tasks).await {
-        Ok(response) => response,
-        Err(overloaded) => error_response::busy(&format!("`{}`: {overloaded}", handler.name())),
-    }
-}
-
-/// A body that fails with [`BodyError::TooLarge`] after `limit` bytes.
-fn limited(body: Incoming, limit: u64) -> RequestBody {
-    if body.is_end_stream() {
-        return body.map_err(BodyError::Connection).boxed_unsync();
-    }
-    let limit_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
-    Limited::new(body, limit_bytes)
-        .map_err(move |error| match error.downcast::<hyper::Error>() {
-            Ok(error) => BodyError::Connection(*error),
-            Err(_) => BodyError::TooLarge(limit),
-        })
-        .boxed_unsync()
-}
-
-/// The host of a request, without port; `None` if it is missing, repeated or malformed (RFC 9112,
-/// section 3.2).
-fn host_of(request: &Request<Incoming>) -> Option<&str> {
-    if let Some(authority) = request.uri().authority() {
-        return Some(authority.host());
-    }
-    let mut lines = request.headers().get_all(header::HOST).iter();
-    let (host, None) = (lines.next()?, lines.next()) else {
-        return None;
-    };
-    let host = host.to_str().ok()?;
-    is_host(host).then(|| without_port(host))
-}
-
-/// True if the text has only characters of a host and a port.
-fn is_host(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
-    !text.is_empty() && text.bytes().all(allowed)
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        // The last colon of `[::1]` is part of the address.
-        Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') =>
-        {
-            name
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            keep_alive: KEEP_ALIVE_DEFAULT,
         }
-        _ => host,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_host, without_port};
-
-    #[test]
-    fn only_valid_hosts_are_accepted() {
-        for host in ["localhost", "shop.example.com:8080", "[::1]:80", "10.0.0.1"] {
-            assert!(is_host(host), "{host}");
-        }
-        for other in ["", "a b", "a/b", "user@host", "h\u{f6}st"] {
-            assert!(!is_host(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn the_port_is_removed_from_names_and_addresses() {
-        assert_eq!(without_port("shop.example.com:8080"), "shop.example.com");
-        assert_eq!(without_port("shop.example.com"), "shop.example.com");
-        assert_eq!(without_port("[::1]:80"), "[::1]");
-        assert_eq!(without_port("[::1]"), "[::1]");
     }
 }

@@ -31,8 +31,6 @@ pub struct ReceivedBody {
     /// The end of the wait for the next frame, while there is one.
     wait: Option<Pin<Box<Sleep>>>,
     is_finished: bool,
-    /// True if the reader had a turn to pass on the bytes before the break.
-    has_yielded: bool,
 }
 
 /// The reason why a body of another host ended early.
@@ -75,7 +73,6 @@ impl CallSide {
             deadline,
             wait: None,
             is_finished: false,
-            has_yielded: false,
         })
     }
 }
@@ -237,12 +234,6 @@ impl Body for ReceivedBody {
             Ok(None) => {
                 self.is_finished = true;
                 return Poll::Ready(Some(Err(BodyError::Late)));
-            }
-            Err(Ended::Broken) if !self.has_yielded => {
-                // An HTTP server that reads an error at once drops the bytes that it has buffered.
-                self.has_yielded = true;
-                context.waker().wake_by_ref();
-                return Poll::Pending;
             }
             Err(end) => return Poll::Ready(self.end(end)),
         };

@@ -34,6 +34,12 @@ pub(crate) enum FakeHandler {
     /// Responds with this status, `content-length: 4`, and a body of four bytes. Adds a permit
     /// when the body is read to its end.
     Status(StatusCode, Arc<Semaphore>),
+    /// Responds with a body without an end. Adds a permit when the body is dropped.
+    Endless(Arc<Semaphore>),
+    /// Responds after this time.
+    Late(Duration),
+    /// Never responds. Adds a permit when the request is dropped.
+    Waiting(Arc<Semaphore>),
     /// Rejects every request.
     Full,
     /// Responds after the test allows it.
@@ -109,6 +115,22 @@ impl Handler for FakeHandler {
                         .insert(header::CONTENT_LENGTH, length);
                     Ok(response)
                 }
+                Self::Endless(dropped) => {
+                    let dropped = PermitOnDrop(dropped.clone());
+                    let frames = stream::repeat_with(move || {
+                        let _ = &dropped;
+                        Ok(Frame::data(Bytes::from_static(&[b'x'; 64 << 10])))
+                    });
+                    Ok(Response::new(StreamBody::new(frames).boxed_unsync()))
+                }
+                Self::Late(wait) => {
+                    tokio::time::sleep(*wait).await;
+                    Ok(echo(request).await)
+                }
+                Self::Waiting(dropped) => {
+                    let _request = (request, PermitOnDrop(dropped.clone()));
+                    std::future::pending().await
+                }
                 Self::Full => Err(Overloaded("no free instance".to_owned())),
                 Self::Blocked(gate) => {
                     gate.entered.notify_one();
@@ -117,6 +139,15 @@ impl Handler for FakeHandler {
                 }
             }
         })
+    }
+}
+
+/// Adds a permit when dropped.
+struct PermitOnDrop(Arc<Semaphore>);
+
+impl Drop for PermitOnDrop {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
     }
 }
 

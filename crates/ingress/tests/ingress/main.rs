@@ -7,6 +7,8 @@
 
 mod bodiless;
 mod client;
+mod connections;
+mod early_responses;
 mod fake_handler;
 mod forward;
 mod readiness;
@@ -17,7 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use weft_ingress::{Readiness, ReadinessSource, Route, RouteTable, RouteTarget, Server};
+use weft_ingress::{
+    Readiness, ReadinessSource, Route, RouteTable, RouteTarget, Server, ServerSettings,
+};
 use weft_lattice_config::RouteSpec;
 
 /// Bound of every wait: far longer than any request here takes, even on a busy machine.
@@ -48,8 +52,18 @@ async fn start_with(
     routes: RouteTable,
     readiness: impl Fn() -> Readiness + Send + Sync + 'static,
 ) -> Server {
+    start_set(routes, readiness, ServerSettings::default()).await
+}
+
+/// Starts a server with these routes, this readiness and these settings.
+async fn start_set(
+    routes: RouteTable,
+    readiness: impl Fn() -> Readiness + Send + Sync + 'static,
+    settings: ServerSettings,
+) -> Server {
     let (_, routes) = watch::channel(Arc::new(routes));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let readiness = Arc::new(ReadinessSource::new(readiness));
-    Server::start(address, routes, readiness).await.unwrap()
+    let server = Server::start(address, routes, readiness, settings);
+    server.await.unwrap()
 }
