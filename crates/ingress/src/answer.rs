@@ -15,7 +15,7 @@ use crate::handler::{Body, BodyError, Handler, RequestBody};
 use crate::readiness::{READY_PATH, ReadinessSource};
 use crate::routes::{RouteTable, RouteTarget};
 use crate::server::{Context, HEADERS_MAX};
-use crate::{bodiless, error_response, target_check};
+use crate::{bodiless, error_response, request_target, target_check};
 
 impl Context {
     /// Answers a request, and ends its connection if the host is about to end.
@@ -34,7 +34,7 @@ impl Context {
             error_response::busy(reason)
         } else {
             let routes = self.routes.borrow().clone();
-            respond(request, &routes, &self.tasks).await
+            self.respond(request, &routes).await
         };
         let mut response = bodiless::finish(response, is_head, &self.tasks);
         if is_http_1 && self.is_ending.load(Ordering::Relaxed) {
@@ -43,6 +43,75 @@ impl Context {
         }
         response.map(|body| ResponseBody::new(body, in_progress))
     }
+
+    async fn respond(
+        &self,
+        mut request: Request<ClientBody>,
+        routes: &RouteTable,
+    ) -> Response<Body> {
+        if let Some(response) = general_response(&request) {
+            return response;
+        }
+        if let Err(error) = request_target::normalise(&mut request, || self.address.to_string()) {
+            return error_response::text(StatusCode::BAD_REQUEST, &error.to_string());
+        }
+        let (host, path) = (
+            request_target::route_host(request.uri()),
+            request.uri().path(),
+        );
+        match routes.find(host, path) {
+            Some(RouteTarget::Local(handler)) => {
+                let handler = handler.clone();
+                handle(&*handler, request, &self.tasks).await
+            }
+            Some(RouteTarget::Remote(component)) => {
+                let component = component.clone();
+                // Boxed, because the large future would be part of every request to a local
+                // component.
+                Box::pin(component.forward(request, &self.tasks)).await
+            }
+            Some(RouteTarget::Unavailable(reason)) => error_response::busy(reason),
+            None if routes.is_partial() => {
+                let reason = format!(
+                    "this host has not read the desired state of its lattice yet, and has no route \
+                     for host `{host}` and path `{path}`"
+                );
+                error_response::busy(&reason)
+            }
+            None => {
+                let reason = format!(
+                    "no route matches host `{host}` and path `{path}`; see `weft get routes`"
+                );
+                error_response::text(StatusCode::NOT_FOUND, &reason)
+            }
+        }
+    }
+}
+
+/// The response to a request that no component gets: it is invalid, or about the host itself.
+fn general_response(request: &Request<ClientBody>) -> Option<Response<Body>> {
+    // HTTP/1.1 connections reject more while reading; HTTP/2 only bounds their bytes.
+    let header_count = request.headers().len();
+    if header_count > HEADERS_MAX {
+        let reason =
+            format!("too many headers: found {header_count}, expected at most {HEADERS_MAX}");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Some(error_response::text(status, &reason));
+    }
+    if request.method() == Method::CONNECT {
+        let reason = "this host is no proxy: `CONNECT` is not available";
+        return Some(error_response::text(StatusCode::METHOD_NOT_ALLOWED, reason));
+    }
+    let path = request.uri().path();
+    if path == "*" && request.method() == Method::OPTIONS {
+        // About the host as a whole (RFC 9110, section 9.3.7), which has no options of its own.
+        return Some(error_response::text(StatusCode::NO_CONTENT, ""));
+    }
+    let error = target_check::check(path).err()?;
+    Some(error_response::text(
+        StatusCode::BAD_REQUEST,
+        &error.to_string(),
+    ))
 }
 
 fn ready_response(request: &Request<ClientBody>, readiness: &ReadinessSource) -> Response<Body> {
@@ -52,55 +121,6 @@ fn ready_response(request: &Request<ClientBody>, readiness: &ReadinessSource) ->
     }
     let readiness = readiness.poll();
     error_response::plain(readiness.status(), readiness.text().to_owned())
-}
-
-async fn respond(
-    request: Request<ClientBody>,
-    routes: &RouteTable,
-    tasks: &TaskTracker,
-) -> Response<Body> {
-    // HTTP/1.1 connections reject more while reading; HTTP/2 only bounds their bytes.
-    let header_count = request.headers().len();
-    if header_count > HEADERS_MAX {
-        let reason =
-            format!("too many headers: found {header_count}, expected at most {HEADERS_MAX}");
-        return error_response::text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &reason);
-    }
-    let target = request.uri().path();
-    if let Err(error) = target_check::check(target) {
-        return error_response::text(StatusCode::BAD_REQUEST, &error.to_string());
-    }
-    let Some(host) = host_of(&request) else {
-        return error_response::text(
-            StatusCode::BAD_REQUEST,
-            "invalid host: expected one `Host` header with a host name or address and an optional port",
-        );
-    };
-    match routes.find(host, target) {
-        Some(RouteTarget::Local(handler)) => {
-            let handler = handler.clone();
-            handle(&*handler, request, tasks).await
-        }
-        Some(RouteTarget::Remote(component)) => {
-            let component = component.clone();
-            // Boxed, because the large future would be part of every request to a local component.
-            Box::pin(component.forward(request, tasks)).await
-        }
-        Some(RouteTarget::Unavailable(reason)) => error_response::busy(reason),
-        None if routes.is_partial() => {
-            let reason = format!(
-                "this host has not read the desired state of its lattice yet, and has no route for \
-                 host `{host}` and path `{target}`"
-            );
-            error_response::busy(&reason)
-        }
-        None => {
-            let reason = format!(
-                "no route matches host `{host}` and path `{target}`; see `weft get routes`"
-            );
-            error_response::text(StatusCode::NOT_FOUND, &reason)
-        }
-    }
 }
 
 /// Handles a request with a component of this host.
@@ -134,59 +154,4 @@ fn limited(body: ClientBody, limit: u64) -> RequestBody {
             Err(_) => BodyError::TooLarge(limit),
         })
         .boxed_unsync()
-}
-
-/// The host of a request, without port; `None` if it is missing, repeated or malformed (RFC 9112,
-/// section 3.2).
-fn host_of(request: &Request<ClientBody>) -> Option<&str> {
-    if let Some(authority) = request.uri().authority() {
-        return Some(authority.host());
-    }
-    let mut lines = request.headers().get_all(header::HOST).iter();
-    let (host, None) = (lines.next()?, lines.next()) else {
-        return None;
-    };
-    let host = host.to_str().ok()?;
-    is_host(host).then(|| without_port(host))
-}
-
-/// True if the text has only characters of a host and a port.
-fn is_host(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
-    !text.is_empty() && text.bytes().all(allowed)
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        // The last colon of `[::1]` is part of the address.
-        Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') =>
-        {
-            name
-        }
-        _ => host,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_host, without_port};
-
-    #[test]
-    fn only_valid_hosts_are_accepted() {
-        for host in ["localhost", "shop.example.com:8080", "[::1]:80", "10.0.0.1"] {
-            assert!(is_host(host), "{host}");
-        }
-        for other in ["", "a b", "a/b", "user@host", "h\u{f6}st"] {
-            assert!(!is_host(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn the_port_is_removed_from_names_and_addresses() {
-        assert_eq!(without_port("shop.example.com:8080"), "shop.example.com");
-        assert_eq!(without_port("shop.example.com"), "shop.example.com");
-        assert_eq!(without_port("[::1]:80"), "[::1]");
-        assert_eq!(without_port("[::1]"), "[::1]");
-    }
 }

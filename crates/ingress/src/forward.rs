@@ -121,7 +121,6 @@ impl RemoteComponent {
         let call = number_call();
         let fields = headers::end_to_end(&head.headers);
         let authority = head.uri.authority().map(|authority| authority.as_str());
-        let authority = authority.or_else(|| head.headers.get(http::header::HOST)?.to_str().ok());
         let max = self.hosts.message_bytes_max();
         let encode = |body: HttpBody<'_>| {
             let frame = Frame::HttpRequest(HttpRequest {

@@ -14,7 +14,7 @@ use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
 use crate::body_prefix::BodyPrefix;
 use crate::handler::{Body, BodyError, Handler, RequestBody};
-use crate::{bodiless, headers};
+use crate::{bodiless, headers, request_target, target_check};
 
 /// Finds the handler of a component of this host, by app and component.
 pub type FindHandler = Arc<dyn Fn(&str, &str) -> Option<Arc<dyn Handler>> + Send + Sync>;
@@ -140,14 +140,12 @@ fn decode(
                 .boxed_unsync()
         }
     };
-    let uri = match header_map.contains_key(http::header::HOST) {
-        true => request.path.to_owned(),
-        // An HTTP/2 client sends the host in the target.
-        false => format!("http://{}{}", request.authority, request.path),
-    };
-    let mut builder = Request::builder().method(request.method).uri(uri);
+    let mut builder = Request::builder().method(request.method).uri(request.path);
     *builder.headers_mut()? = header_map;
-    builder.body(body).ok()
+    let mut decoded = builder.body(body).ok()?;
+    request_target::set_authority(&mut decoded, request.authority).ok()?;
+    target_check::check(decoded.uri().path()).ok()?;
+    Some(decoded)
 }
 
 /// Encodes a reply, or a failure if the reply does not fit a frame.

@@ -18,6 +18,7 @@ mod forward;
 mod handler;
 mod headers;
 mod readiness;
+mod request_target;
 mod routes;
 mod serve_connection;
 mod server;

@@ -66,6 +66,8 @@ pub(crate) type Rejection = Arc<OnceLock<String>>;
 /// Shared context of the connections.
 #[derive(Clone)]
 pub(crate) struct Context {
+    /// The address of the listener.
+    pub(crate) address: SocketAddr,
     pub(crate) routes: watch::Receiver<Arc<RouteTable>>,
     pub(crate) rejection: Rejection,
     pub(crate) readiness: Arc<ReadinessSource>,
@@ -108,6 +110,7 @@ impl Server {
         let rejection = Rejection::default();
         let is_ending = Arc::new(AtomicBool::new(false));
         let context = Context {
+            address,
             routes,
             rejection: rejection.clone(),
             readiness,

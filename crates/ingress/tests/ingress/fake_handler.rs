@@ -25,7 +25,8 @@ pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 /// Behavior of a handler.
 #[derive(Clone)]
 pub(crate) enum FakeHandler {
-    /// Reads the whole body, then responds with it, and with the path in `x-path`.
+    /// Reads the whole body, then responds with it, and with the path in `x-path`, the authority in
+    /// `x-authority` and the host in `x-host`.
     Echo,
     /// Responds with the body while the body arrives.
     StreamBack,
@@ -167,12 +168,21 @@ fn body_of(frames: Vec<FakeFrame>) -> Body {
 }
 
 async fn echo(request: Request<RequestBody>) -> Response<Body> {
-    let path = HeaderValue::from_str(request.uri().path()).unwrap();
+    let uri = request.uri();
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host = request.headers()[header::HOST].clone();
+    let headers = [
+        ("x-path", HeaderValue::from_str(uri.path()).unwrap()),
+        ("x-authority", HeaderValue::from_str(authority).unwrap()),
+        ("x-host", host),
+    ];
     match request.into_body().collect().await {
         Ok(body) => {
             let body = Full::new(body.to_bytes()).map_err(|never| match never {});
             let mut response = Response::new(body.boxed_unsync());
-            response.headers_mut().insert("x-path", path);
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value);
+            }
             response
         }
         Err(error) => error_response::text(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),

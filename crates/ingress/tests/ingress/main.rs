@@ -13,6 +13,7 @@ mod fake_handler;
 mod forward;
 mod readiness;
 mod server;
+mod targets;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
