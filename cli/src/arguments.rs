@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::commands::{
     call::Call, check::Check, completions::Completions, context::Context, deploy::Deploy,
     describe::Describe, drain::Drain, drill::Drill, events::Events, gc::Gc, get::Get,
-    hang::HangParent, inspect::Inspect, label::LabelCommand, link::Link, logs::Logs,
-    status::Status, undeploy::Undeploy, up::Up,
+    hang::HangParent, inspect::Inspect, keyvalue::KeyValueCommand, label::LabelCommand, link::Link,
+    logs::Logs, status::Status, undeploy::Undeploy, up::Up,
 };
 
 /// The maximum width of help texts: longer lines are hard to read.
@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Drain(Drain),
     Label(LabelCommand),
     Gc(Gc),
+    #[command(name = "keyvalue")]
+    KeyValue(KeyValueCommand),
     Drill(Drill),
     Context(Context),
     Completions(Completions),

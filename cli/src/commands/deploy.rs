@@ -605,6 +605,7 @@ mod tests {
                 revision,
                 ready: ready == 3,
                 reason: None,
+                notes: Vec::new(),
                 held: held.map(str::to_owned),
                 components: vec![ComponentStatus {
                     placement,
@@ -654,6 +655,7 @@ mod tests {
             revision: 2,
             ready: false,
             reason: None,
+            notes: Vec::new(),
             held: None,
             components: vec![ComponentStatus {
                 placement,

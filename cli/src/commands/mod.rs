@@ -13,6 +13,7 @@ pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod hang;
 pub(crate) mod inspect;
+pub(crate) mod keyvalue;
 pub(crate) mod label;
 pub(crate) mod link;
 mod log_follower;
@@ -54,6 +55,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Events(events) => run_client(events.run()),
         Command::Drain(drain) => run_client(drain.run()),
         Command::Gc(gc) => run_client(gc.run()),
+        Command::KeyValue(keyvalue) => run_client(keyvalue.run()),
         Command::Label(label) => run_client(label.run()),
     }
 }

@@ -111,6 +111,7 @@ fn status_text(report: &StatusReport, columns: Option<usize>) -> Styled {
         reason,
         held,
         components,
+        notes,
     } = report;
     let mut text = Styled::default();
     text.push(Style::Heading, app);
@@ -125,6 +126,9 @@ fn status_text(report: &StatusReport, columns: Option<usize>) -> Styled {
     }
     if let Some(held) = held {
         text.push(Style::Waiting, format!("placement is paused: {held}\n"));
+    }
+    for note in notes {
+        text.push(Style::Bad, format!("{note}\n"));
     }
     text.append(components_text(components, columns));
     text
@@ -209,10 +213,12 @@ mod tests {
                 placement,
                 revisions: vec![revision(1, 1, 0, 0), revision(2, 1, 1, 0)],
             }],
+            notes: vec!["the data of provider `db` was lost".to_owned()],
         };
         let expected = "\
 shop: revision 2, not ready
 route `*/` belongs to app `blog`
+the data of provider `db` was lost
 COMPONENT  READY  HOSTS        REVISIONS
 cart       1/3    north,south  1: 1 ready; 2: 1 ready, 1 failed
 cart: 2 hosts: one runs there already

@@ -20,6 +20,7 @@
 //! | `GET /v1/drain` | | [`DrainReport`] |
 //! | `POST /v1/drain` | [`DrainRequest`] | [`DrainReport`] |
 //! | `POST /v1/labels?check=` | [`LabelRequest`] | [`LabelReport`], also of a mere check |
+//! | `POST /v1/keyvalue/accept` | [`AcceptRequest`] | [`AcceptReport`] |
 //! | `POST /v1/gc` | [`CollectionRequest`] | [`CollectionReport`] |
 //! | `POST /v1/fault?check=` | [`FaultRequest`] | [`FaultReport`] |
 //! | `GET /v1/events?since_ms=&follow=` | | one [`EventRow`] as JSON per line |
@@ -51,7 +52,8 @@ pub use host_ref::{FindHostError, HostNameError, HostRef, check_host_name};
 pub use links::LinkQuery;
 pub use logs::{ErrorId, LogCursor, LogQuery};
 pub use operating::{
-    DrainReport, DrainRequest, EventRow, LabelReport, LabelRequest, PlanReport, StatusReport,
+    AcceptReport, AcceptRequest, DrainReport, DrainRequest, EventRow, LabelReport, LabelRequest,
+    PlanReport, StatusReport,
 };
 
 /// The default admin address: a host listens on it, and `weft` connects to it.

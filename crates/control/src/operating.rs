@@ -24,6 +24,9 @@ pub struct StatusReport {
     pub held: Option<String>,
     /// The app's components.
     pub components: Vec<ComponentStatus>,
+    /// Problems that do not keep the app from being ready, for operators.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// The status of a component.
@@ -47,6 +50,27 @@ pub struct RevisionStatus {
     pub failed: usize,
     /// Hosts on which the revision is being prepared or is stopping.
     pub other: usize,
+}
+
+/// The body of `POST /v1/keyvalue/accept`: has the stores of a provider begin again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptRequest {
+    /// The app.
+    pub app: String,
+    /// The provider of the app.
+    pub provider: String,
+}
+
+/// The answer to `POST /v1/keyvalue/accept`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptReport {
+    /// The app.
+    pub app: String,
+    /// The provider of the app.
+    pub provider: String,
+    /// The places of its stores, as the provider names them.
+    pub places: Vec<String>,
 }
 
 /// The answer to `POST /v1/plan`: the changes of a deploy, without making them.

@@ -17,6 +17,7 @@
 //! - `unplaceable`: components that no host may run.
 //! - `desired_writer`: changes of the desired state; `lattice_stores`: the lattice's buckets.
 //! - `artifact_fetcher`, `peer_sync`, `peer_rpc`: artifacts and records from buckets and peers.
+//! - `store_marks`: remembers the stores of providers, so that a lost one is not taken for a new one.
 //! - `collector`: deletes artifacts, objects and machine code that no app needs any more.
 //!
 //! Calls:
@@ -69,6 +70,7 @@ mod reconciler;
 mod replica_file;
 mod route_publisher;
 mod running_calls;
+mod store_marks;
 mod stream_client;
 mod stream_server;
 mod subjects;

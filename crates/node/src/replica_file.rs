@@ -7,7 +7,7 @@ use std::sync::Arc;
 use weft_lattice_config::AppName;
 use weft_lattice_config::placement::{HostId, StoreId};
 use weft_state::blocking;
-use weft_state::desired::DesiredReplica;
+use weft_state::desired::{DesiredReplica, Key, StoreMark};
 use weft_state::store::{Record, Store, StoreError};
 use weft_telemetry::chain;
 
@@ -16,6 +16,7 @@ pub(super) struct ReplicaFile {
     store: Arc<Store>,
     apps: BTreeMap<AppName, Arc<Record>>,
     homes: BTreeMap<StoreId, HostId>,
+    marks: BTreeMap<Key, StoreMark>,
 }
 
 impl ReplicaFile {
@@ -25,10 +26,12 @@ impl ReplicaFile {
     /// If the database cannot be read.
     pub(super) fn read(store: Arc<Store>) -> Result<(Self, DesiredReplica), StoreError> {
         let replica = DesiredReplica::new(store.all()?, store.homes()?);
+        let replica = replica.with_marks(store.marks()?);
         let saved = Self {
             store,
             apps: replica.apps().clone(),
             homes: replica.homes().clone(),
+            marks: replica.marks().clone(),
         };
         Ok((saved, replica))
     }
@@ -52,15 +55,28 @@ impl ReplicaFile {
         let homes: Vec<_> = homes
             .map(|(store, host)| (store.clone(), host.clone()))
             .collect();
-        if apps.is_empty() && homes.is_empty() {
+        let marks = replica.marks().iter();
+        let marks = marks.filter(|(key, mark)| self.marks.get(*key) != Some(*mark));
+        let marks: Vec<_> = marks
+            .map(|(key, mark)| (key.clone(), mark.clone()))
+            .collect();
+        if apps.is_empty() && homes.is_empty() && marks.is_empty() {
             return Ok(());
         }
         let store = self.store.clone();
-        let written = blocking::run(move || store.keep(&apps, &homes).map(|()| (apps, homes)));
+        let written = blocking::run(move || {
+            // Marks first: see the guarantees of the replica.
+            if !marks.is_empty() {
+                store.keep_marks(&marks)?;
+            }
+            store.keep(&apps, &homes)?;
+            Ok::<_, StoreError>((apps, homes, marks))
+        });
         match written.await {
-            Ok(Ok((apps, homes))) => {
+            Ok(Ok((apps, homes, marks))) => {
                 self.apps.extend(apps);
                 self.homes.extend(homes);
+                self.marks.extend(marks);
                 Ok(())
             }
             Ok(Err(error)) => Err(chain(&error)),

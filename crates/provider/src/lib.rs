@@ -69,6 +69,7 @@ pub mod logging;
 mod provider;
 mod registry;
 mod settings;
+pub mod stores;
 
 pub use provider::{Capability, Context, Factory, LinkContext, MakeError, Provider};
 pub use registry::{Registry, UnknownKind};

@@ -12,6 +12,7 @@ use crate::http::HttpClient;
 use crate::keyvalue::KeyValue;
 use crate::logging::Logging;
 use crate::settings::{ConfigProblem, Settings};
+use crate::stores::StoreMemory;
 
 /// Creates providers of one kind.
 #[async_trait]
@@ -100,7 +101,7 @@ pub enum Capability {
 }
 
 /// The identity of a provider that is being created.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The app whose manifest has the provider.
     pub app: &'a str,
@@ -109,6 +110,8 @@ pub struct Context<'a> {
     /// A directory for this provider of this app alone. It may not exist yet; a backend that needs
     /// it creates it.
     pub data_dir: &'a Path,
+    /// Remembers the stores of providers.
+    pub stores: &'a Arc<dyn StoreMemory>,
 }
 
 /// The identity of a link that is being bound.

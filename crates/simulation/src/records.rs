@@ -51,6 +51,6 @@ pub(crate) fn is_placed(
 pub(crate) fn app_record(key: &Key, value: &[u8]) -> Option<(AppName, Record)> {
     match record_codec::decode(key, value) {
         DecodedRecord::App(app, record) => Some((app, record)),
-        DecodedRecord::Home(..) | DecodedRecord::Unknown(_) => None,
+        DecodedRecord::Home(..) | DecodedRecord::Mark(..) | DecodedRecord::Unknown(_) => None,
     }
 }

@@ -71,6 +71,12 @@ pub enum BucketError {
         #[source]
         source: Option<Outage>,
     },
+    /// The bucket does not exist, and this handle does not create it.
+    #[error("bucket `{bucket}` does not exist")]
+    Missing {
+        /// The name of the bucket on the servers.
+        bucket: String,
+    },
     /// No reachable server has JetStream enabled.
     #[error(
         "no NATS server within reach offers JetStream, which bucket `{bucket}` needs; start one with \
@@ -156,6 +162,21 @@ struct StreamInfo {
     state: StreamState,
 }
 
+/// The parts of a stream's description that tell it from another one.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StreamOrigin {
+    /// The time at which the stream was created, as text.
+    pub(crate) created: String,
+    pub(crate) config: StreamRetention,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct StreamRetention {
+    /// The age, in nanoseconds, at which messages are deleted; 0 for never.
+    #[serde(default)]
+    pub(crate) max_age: u64,
+}
+
 /// The size of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct StreamState {
@@ -224,18 +245,24 @@ impl BackingStream {
         &self.config.name
     }
 
+    /// Requests when the stream was created, and for how long it stores messages; `None` if it does
+    /// not exist.
+    pub(crate) async fn origin(&self) -> Result<Option<StreamOrigin>, BucketError> {
+        self.check_connected().await?;
+        let subject = format!("STREAM.INFO.{}", self.config.name);
+        match self.request::<_, StreamOrigin>(subject, &()).await? {
+            Ok(origin) => Ok(Some(origin)),
+            Err(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
+            Err(error) => Err(self.classify(error)),
+        }
+    }
+
     /// Creates the stream if it does not exist.
     pub(crate) async fn ensure(&self) -> Result<(), BucketError> {
-        self.check_connected().await?;
-        let name = &self.config.name;
-        match self
-            .request::<_, IgnoredAny>(format!("STREAM.INFO.{name}"), &())
-            .await?
-        {
-            Ok(_) => return Ok(()),
-            Err(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
-            Err(error) => return Err(self.classify(error)),
+        if self.origin().await?.is_some() {
+            return Ok(());
         }
+        let name = &self.config.name;
         match self
             .request::<_, IgnoredAny>(format!("STREAM.CREATE.{name}"), &self.config)
             .await?
@@ -269,6 +296,11 @@ impl BackingStream {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(self.unavailable()),
         }
+    }
+
+    pub(crate) fn missing(&self) -> BucketError {
+        let bucket = self.bucket.clone();
+        BucketError::Missing { bucket }
     }
 
     pub(crate) fn unavailable(&self) -> BucketError {

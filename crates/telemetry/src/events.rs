@@ -51,6 +51,10 @@ pub enum Kind {
     StoreAway,
     /// The desired-state bucket is available again.
     StoreBack,
+    /// The data of a provider was lost.
+    StoreLost,
+    /// The lost data of a provider is back, or an operator has agreed to begin without it.
+    StoreFound,
     /// An app was deployed.
     AppDeployed,
     /// An app was removed.
@@ -157,6 +161,8 @@ impl Kind {
             Self::ViewThawed => "view-thawed",
             Self::StoreAway => "store-away",
             Self::StoreBack => "store-back",
+            Self::StoreLost => "store-lost",
+            Self::StoreFound => "store-found",
             Self::AppDeployed => "app-deployed",
             Self::AppRemoved => "app-removed",
             Self::AppFailed => "app-failed",

@@ -1,14 +1,17 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use weft_provider::stores::{ProcessMemory, StoreMemory};
 
 use super::*;
 
 async fn make(config: &Value) -> Result<Arc<dyn Provider>, MakeError> {
+    let memory: Arc<dyn StoreMemory> = Arc::<ProcessMemory>::default();
     let context = Context {
         app: "shop",
         provider: "settings",
         data_dir: Path::new("unused"),
+        stores: &memory,
     };
     ValuesFactory
         .make(&context, config.as_object().unwrap())

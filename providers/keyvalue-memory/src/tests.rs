@@ -7,6 +7,7 @@ use crate::{ENTRY_OVERHEAD, MemoryFactory};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use weft_provider::keyvalue::{KeyValue, KeyValueError};
+use weft_provider::stores::{ProcessMemory, StoreMemory};
 use weft_provider::{Capability, Context, Factory, LinkContext, MakeError, Provider, Settings};
 
 fn settings(value: Value) -> Settings {
@@ -14,10 +15,12 @@ fn settings(value: Value) -> Settings {
 }
 
 async fn make(config: Value) -> Result<Arc<dyn Provider>, MakeError> {
+    let memory: Arc<dyn StoreMemory> = Arc::<ProcessMemory>::default();
     let context = Context {
         app: "shop",
         provider: "cache",
         data_dir: Path::new("unused"),
+        stores: &memory,
     };
     MemoryFactory.make(&context, &settings(config)).await
 }

@@ -13,9 +13,11 @@ use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use weft_membership::Random;
+use weft_provider::Context;
 use weft_provider::keyvalue::{
     BATCH_BYTES_MAX, Bucket, CasOutcome, KeyPage, KeyValueError, PAGE_KEYS_MAX, add_to_counter,
 };
+use weft_provider::stores::{GuardError, MarkedStore, StoreGuard, StoreName};
 use weft_state::desired::Revision;
 use weft_state::kv::{Entry, EntryKey, KvBucket, Operation, WriteError};
 
@@ -37,6 +39,10 @@ pub const LIST_WAIT_MAX: Duration = Duration::from_secs(10);
 /// NATS message by default.
 pub const VALUE_BYTES_MAX: usize = 512 << 10;
 
+/// The time after which the mark of the bucket is compared again. A server that lost its data ends
+/// the connection, and each connection compares; this is for a bucket that another client replaces.
+const RECHECK: Duration = Duration::from_secs(5);
+
 /// Number of concurrent requests of a batch: with values of the largest size, 32 MiB.
 const BATCH_IN_FLIGHT: usize = 64;
 
@@ -56,6 +62,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(64);
 /// The state that all buckets of a provider share.
 pub(crate) struct ProviderBucket {
     connection: BucketConnection,
+    /// `None` for a bucket in the memory of the servers.
+    guard: Option<StoreGuard>,
     lists: Semaphore,
     is_closed: AtomicBool,
 }
@@ -68,9 +76,16 @@ pub(crate) struct NatsBucket {
 // === impl ProviderBucket ===
 
 impl ProviderBucket {
-    pub(crate) fn new(connection: BucketConnection) -> Self {
+    pub(crate) fn new(connection: BucketConnection, context: &Context<'_>) -> Self {
+        let store = connection.place.clone().map(|place| StoreName {
+            app: context.app.to_owned(),
+            provider: context.provider.to_owned(),
+            place,
+        });
+        let guard = store.map(|store| StoreGuard::new(context.stores.clone(), store, RECHECK));
         Self {
             connection,
+            guard,
             lists: Semaphore::new(LISTS_MAX),
             is_closed: AtomicBool::new(false),
         }
@@ -94,8 +109,39 @@ impl ProviderBucket {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(OperationError::Closed);
         }
-        let done = timeout(wait, operation).await;
+        let guarded = async {
+            self.check().await?;
+            let done = operation.await;
+            if let (Err(OperationError::Missing), Some(guard)) = (&done, &self.guard) {
+                guard.forget();
+                self.check().await?;
+            }
+            done
+        };
+        let done = timeout(wait, guarded).await;
         done.unwrap_or(Err(OperationError::Timeout(wait)))
+    }
+
+    /// Checks that the bucket is the one that the desired state remembers. Makes it on first use.
+    async fn check(&self) -> Result<(), GuardError<WriteError>> {
+        let Some(guard) = &self.guard else {
+            return Ok(());
+        };
+        let session = self.bucket().session().await;
+        let session = session.map_err(|error| GuardError::Store(error.into()))?;
+        let store = BucketStore(self.bucket());
+        guard.check(&store, Some(session)).await
+    }
+
+    /// Checks that the bucket is usable, as before a deployment.
+    pub(crate) async fn prepare(&self) -> Result<(), GuardError<WriteError>> {
+        match &self.guard {
+            Some(_) => self.check().await,
+            None => {
+                let ensured = self.bucket().ensure().await;
+                ensured.map_err(|error| GuardError::Store(error.into()))
+            }
+        }
     }
 
     async fn read<T>(
@@ -114,6 +160,24 @@ impl ProviderBucket {
     ) -> Result<T, KeyValueError> {
         let done = self.within(wait, operation).await;
         done.map_err(|error| error.into_guest_error(true))
+    }
+}
+
+// === impl BucketStore ===
+
+/// The bucket as a store with a mark.
+struct BucketStore<'a>(&'a KvBucket);
+
+#[async_trait]
+impl MarkedStore for BucketStore<'_> {
+    type Error = WriteError;
+
+    async fn mark(&self) -> Result<Option<String>, WriteError> {
+        Ok(self.0.mark().await?)
+    }
+
+    async fn make(&self, mark: &str) -> Result<String, WriteError> {
+        self.0.make_marked(mark).await
     }
 }
 

@@ -180,6 +180,15 @@ impl NatsConfig {
         Ok(name)
     }
 
+    /// The place of a bucket, as the desired state remembers it.
+    pub(crate) fn place(&self, bucket: &str) -> String {
+        let servers = match self.servers.is_empty() {
+            true => "lattice",
+            false => "servers",
+        };
+        format!("{servers}/{bucket}")
+    }
+
     pub(crate) fn bucket_options(&self) -> BucketOptions {
         BucketOptions {
             replicas: self.replicas.0,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use weft_bus::Scope;
 use weft_bus::nats::{JetStreamConnection, NatsOptions};
 use weft_provider::Context;
-use weft_state::kv::KvBucket;
+use weft_state::buckets::Storage;
+use weft_state::kv::{KvBucket, Missing};
 
 use crate::Lattice;
 use crate::config::{NatsConfig, StartError};
@@ -39,6 +40,9 @@ struct OpenConnection {
 /// A bucket with its connection.
 pub(crate) struct BucketConnection {
     pub(crate) bucket: KvBucket,
+    /// The servers and the bucket, as the desired state names the store; `None` for a bucket in the
+    /// memory of the servers, which is made again when they have stopped.
+    pub(crate) place: Option<String>,
     /// Keeps the connection alive, and available to other providers.
     _connection: Arc<JetStreamConnection>,
 }
@@ -71,9 +75,15 @@ impl Connections {
         let lattice = lattice.map(|lattice| lattice.name.as_str());
         let name = config.bucket_name(lattice, context)?;
         let connection = self.connection(options).await?;
-        let bucket = KvBucket::open(&connection, &name, &config.bucket_options())?;
+        let options = config.bucket_options();
+        let missing = match options.storage {
+            Storage::File => Missing::Fail,
+            Storage::Memory => Missing::Create,
+        };
+        let bucket = KvBucket::open(&connection, &name, &options, missing)?;
         Ok(BucketConnection {
             bucket,
+            place: (missing == Missing::Fail).then(|| config.place(&name)),
             _connection: connection,
         })
     }
@@ -130,6 +140,7 @@ impl Connections {
 mod tests {
     use std::path::Path;
 
+    use weft_provider::stores::{ProcessMemory, StoreMemory};
     use weft_provider::{Settings, parse};
 
     use super::*;
@@ -144,10 +155,12 @@ mod tests {
         let name = "test".to_owned();
         let connections = Connections::new(Some(Lattice { name, nats }));
         let config: NatsConfig = parse(&"provider `store`", &Settings::new()).unwrap();
+        let memory: Arc<dyn StoreMemory> = Arc::<ProcessMemory>::default();
         let context = |app| Context {
             app,
             provider: "store",
             data_dir: Path::new("/nowhere"),
+            stores: &memory,
         };
         let one = connections.join(&context("one"), &config).await.unwrap();
         let other = connections.join(&context("other"), &config).await.unwrap();

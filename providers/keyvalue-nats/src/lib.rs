@@ -23,7 +23,9 @@
 //! 2. A deletion is an entry of its own. It stays, as small as its key.
 //! 3. Every operation has a timeout: [`OPERATION_WAIT_MAX`], [`BATCH_WAIT_MAX`], [`LIST_WAIT_MAX`].
 //!    A write that timed out may have been applied.
-//! 4. All providers of a host share one connection for each set of servers, which reconnects
+//! 4. A bucket that was lost, or replaced by another one, is not made again: operations fail until an
+//!    operator agrees (see [`stores`](weft_provider::stores)).
+//! 5. All providers of a host share one connection for each set of servers, which reconnects
 //!    without end. It is separate from the connection of the desired state, so values do not delay
 //!    that.
 
@@ -107,11 +109,11 @@ impl Factory for NatsFactory {
         Ok(())
     }
 
-    /// Creates the bucket if it does not exist.
+    /// Creates the bucket if it never existed. One that was lost is an error.
     async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
-        let connection = self.join(context, settings).await?;
-        let ensured = connection.bucket.ensure().await;
-        ensured.map_err(|error| MakeError::start(context, error))
+        let bucket = ProviderBucket::new(self.join(context, settings).await?, context);
+        let checked = bucket.prepare().await;
+        checked.map_err(|error| MakeError::start(context, error))
     }
 
     async fn make(
@@ -121,7 +123,7 @@ impl Factory for NatsFactory {
     ) -> Result<Arc<dyn Provider>, MakeError> {
         let connection = self.join(context, settings).await?;
         Ok(Arc::new(NatsProvider {
-            bucket: Arc::new(ProviderBucket::new(connection)),
+            bucket: Arc::new(ProviderBucket::new(connection, context)),
         }))
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use weft_provider::keyvalue::KeyValueError;
+use weft_provider::stores::{GuardError, Loss, UnavailableMemory};
 use weft_state::buckets::BucketError;
 use weft_state::kv::{KeyError, WriteError};
 
@@ -13,6 +14,14 @@ pub(crate) enum OperationError {
     Closed,
     #[error("the store cannot be reached at the moment")]
     Unreachable,
+    #[error("the store does not exist at the moment")]
+    Missing,
+    #[error(transparent)]
+    Lost(Loss),
+    #[error(transparent)]
+    Memory(#[from] UnavailableMemory),
+    #[error("the random number generator of the host failed")]
+    Random,
     #[error("the store did not answer within {} seconds", .0.as_secs())]
     Timeout(Duration),
     #[error("the servers of the store have no JetStream at the moment")]
@@ -52,6 +61,7 @@ impl From<BucketError> for OperationError {
         match error {
             BucketError::Unavailable { .. } => Self::Unreachable,
             BucketError::NoJetStream { .. } => Self::NoJetStream,
+            BucketError::Missing { .. } => Self::Missing,
             BucketError::Rejected { bucket, source } => {
                 // Logged here, because the guest must not see the name of the bucket.
                 tracing::error!(
@@ -64,6 +74,17 @@ impl From<BucketError> for OperationError {
             BucketError::InvalidName { .. } | BucketError::InvalidServerName { .. } => {
                 Self::Refused
             }
+        }
+    }
+}
+
+impl From<GuardError<WriteError>> for OperationError {
+    fn from(error: GuardError<WriteError>) -> Self {
+        match error {
+            GuardError::Lost(loss) => Self::Lost(loss),
+            GuardError::Memory(error) => Self::Memory(error),
+            GuardError::Store(error) => error.into(),
+            GuardError::Random => Self::Random,
         }
     }
 }

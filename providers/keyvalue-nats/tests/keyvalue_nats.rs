@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, interval, timeout};
 use weft_bus::nats::NatsOptions;
 use weft_keyvalue_nats::{BATCH_WAIT_MAX, Lattice, NatsFactory, OPERATION_WAIT_MAX};
 use weft_provider::keyvalue::{Bucket, CasOutcome, KeyValue};
+use weft_provider::stores::{ProcessMemory, StoreMemory, StoreName};
 use weft_provider::{Capability, Context, Factory, LinkContext, Provider, Settings};
 use weft_testkit::nats_server::{
     HUB_DOMAIN, NatsServer, free_addresses, start_leaf_and_hub, start_nats, start_nats_with,
@@ -33,7 +35,14 @@ fn shop() -> Context<'static> {
         app: "shop",
         provider: "store",
         data_dir: Path::new("/nowhere"),
+        stores: new_memory(),
     }
+}
+
+/// A memory of marks that is valid to the end of the test.
+fn new_memory() -> &'static Arc<dyn StoreMemory> {
+    let memory: Arc<dyn StoreMemory> = Arc::<ProcessMemory>::default();
+    Box::leak(Box::new(memory))
 }
 
 /// A host of the lattice `test`.
@@ -577,7 +586,7 @@ async fn a_value_beyond_the_limit_of_the_servers_is_refused_with_that_limit() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_was_lost_is_made_again() {
+async fn a_bucket_in_the_memory_of_a_server_is_made_again() {
     let mut nats = start_nats();
     let bucket = open_as(&host(&nats), &shop(), &json!({ "storage": "memory" })).await;
     bucket.set("key", bytes("1")).await.unwrap();
@@ -588,6 +597,101 @@ async fn a_bucket_that_was_lost_is_made_again() {
     })
     .await;
     assert_eq!(bucket.get("key").await, Ok(Some(bytes("2"))));
+}
+
+/// A server that stopped and lost its files; it keeps its address.
+fn lose(nats: &mut NatsServer) {
+    nats.kill();
+    fs::remove_dir_all(nats.jetstream_directory()).unwrap();
+    nats.start().unwrap();
+}
+
+/// The error of an operation once the server is back.
+async fn loss(bucket: &dyn Bucket) -> String {
+    let mut text = String::new();
+    until("the loss is found", async || {
+        match bucket.increment("number", 1).await {
+            Ok(number) => panic!("the bucket was made again: {number}"),
+            Err(error) => text = error.to_string(),
+        }
+        text.contains("lost")
+    })
+    .await;
+    text
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_lost_fails_on_every_host_until_an_operator_agrees() {
+    let mut nats = start_nats();
+    let memory = Arc::<ProcessMemory>::default();
+    let shared: Arc<dyn StoreMemory> = memory.clone();
+    let context = Context {
+        stores: &shared,
+        ..shop()
+    };
+    let (one, other) = (host(&nats), host(&nats));
+    let bucket = open_as(&one, &context, &json!({})).await;
+    assert_eq!(bucket.increment("number", 1).await, Ok(1));
+    let second = open_as(&other, &context, &json!({})).await;
+    assert_eq!(second.increment("number", 1).await, Ok(2));
+    lose(&mut nats);
+    for bucket in [&bucket, &second] {
+        let text = loss(bucket.as_ref()).await;
+        assert!(text.contains("missing"), "{text}");
+        assert!(text.contains("`weft keyvalue accept shop store`"), "{text}");
+    }
+    let refused = one.check(&context, &Settings::new()).await.unwrap_err();
+    assert!(chain(&refused).contains("was lost"), "{refused}");
+    memory.forget(&StoreName {
+        app: "shop".to_owned(),
+        provider: "store".to_owned(),
+        place: "lattice/weft-kv__test__shop__store".to_owned(),
+    });
+    until("the bucket begins again", async || {
+        bucket.increment("number", 1).await == Ok(1)
+    })
+    .await;
+    until("the other host finds it", async || {
+        second.increment("number", 1).await == Ok(2)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_made_in_place_of_a_lost_one_is_not_used() {
+    let mut nats = start_nats();
+    let bucket = open(&host(&nats)).await;
+    assert_eq!(bucket.increment("number", 1).await, Ok(1));
+    lose(&mut nats);
+    // Another client, with a memory of its own.
+    let foreign = open(&host(&nats)).await;
+    assert_eq!(foreign.increment("number", 1).await, Ok(1));
+    let text = loss(bucket.as_ref()).await;
+    assert!(text.contains("another store is in its place"), "{text}");
+    assert_eq!(foreign.increment("number", 1).await, Ok(2));
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_back_with_its_data_works_again_without_an_operator() {
+    let mut nats = start_nats();
+    let bucket = open(&host(&nats)).await;
+    assert_eq!(bucket.increment("number", 1).await, Ok(1));
+    nats.kill();
+    let (files, aside) = (
+        nats.jetstream_directory(),
+        nats.jetstream_directory().with_extension("aside"),
+    );
+    fs::rename(&files, &aside).unwrap();
+    nats.start().unwrap();
+    loss(bucket.as_ref()).await;
+    nats.kill();
+    fs::remove_dir_all(&files).unwrap();
+    fs::rename(&aside, &files).unwrap();
+    nats.start().unwrap();
+    until("the number goes on", async || {
+        bucket.increment("number", 1).await == Ok(2)
+    })
+    .await;
 }
 
 #[tokio::test]

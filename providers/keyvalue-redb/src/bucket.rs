@@ -10,8 +10,10 @@ use tokio::sync::Semaphore;
 use weft_provider::keyvalue::{
     BATCH_BYTES_MAX, Bucket, CasOutcome, KeyPage, KeyValueError, PAGE_KEYS_MAX,
 };
+use weft_provider::stores::StoreGuard;
 
 use crate::database::{DatabaseFile, ENTRIES};
+use crate::marked_file;
 use crate::writer::{Write, WriteOutput, WriteResult, Writer};
 
 /// Number of concurrent reads of many keys: each copies up to a batch of values.
@@ -22,6 +24,7 @@ pub(crate) struct SharedFile {
     file: Arc<DatabaseFile>,
     writer: Writer,
     long_reads: Semaphore,
+    guard: StoreGuard,
 }
 
 pub(crate) struct RedbBucket {
@@ -34,11 +37,12 @@ type Entries = ReadOnlyTable<(&'static str, &'static str), &'static [u8]>;
 // === impl SharedFile ===
 
 impl SharedFile {
-    pub(crate) fn new(file: Arc<DatabaseFile>, writer: Writer) -> Self {
+    pub(crate) fn new(file: Arc<DatabaseFile>, writer: Writer, guard: StoreGuard) -> Self {
         Self {
             file,
             writer,
             long_reads: Semaphore::new(LONG_READS_MAX),
+            guard,
         }
     }
 
@@ -46,11 +50,17 @@ impl SharedFile {
         self.writer.close().await;
     }
 
+    /// Checks that the file is the one that the desired state remembers.
+    async fn check(&self) -> Result<(), KeyValueError> {
+        marked_file::check(&self.guard, &self.file).await
+    }
+
     /// Reads on a blocking thread. If the future is dropped, the read still completes.
     async fn read_long<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<T, KeyValueError> {
+        self.check().await?;
         let failed = || KeyValueError::Other("the store failed during a read".to_owned());
         let _permit = self.long_reads.acquire().await.map_err(|_| failed())?;
         let file = Arc::clone(&self.file);
@@ -70,6 +80,7 @@ impl RedbBucket {
     }
 
     async fn write(&self, write: Write) -> WriteResult {
+        self.shared.check().await?;
         self.shared
             .writer
             .write(Arc::clone(&self.name), write)
@@ -80,6 +91,7 @@ impl RedbBucket {
 #[async_trait]
 impl Bucket for RedbBucket {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, KeyValueError> {
+        self.shared.check().await?;
         self.shared
             .file
             .with(|database| get(&entries(database)?, &self.name, key))
@@ -98,6 +110,7 @@ impl Bucket for RedbBucket {
     }
 
     async fn exists(&self, key: &str) -> Result<bool, KeyValueError> {
+        self.shared.check().await?;
         self.shared
             .file
             .with(|database| Ok(entries(database)?.get((&*self.name, key))?.is_some()))

@@ -13,19 +13,24 @@
 //!    A queued write is applied even if its caller is dropped.
 //! 2. Reads of one key run on the calling thread: a lookup takes microseconds, less than moving it
 //!    to another thread. Reads of many keys run on blocking threads, a few at a time.
-//! 3. After a disk error the file is closed and reopened before the next operation, which is how
+//! 3. A file that was deleted, or replaced by another one, is not taken for a new and empty one:
+//!    operations fail until an operator agrees (see [`stores`](weft_provider::stores)).
+//! 4. After a disk error the file is closed and reopened before the next operation, which is how
 //!    redb repairs itself: a full disk works again once it has space.
 
 mod bucket;
 mod database;
+mod marked_file;
 mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use weft_provider::keyvalue;
+use weft_provider::stores::{StoreGuard, StoreName};
 use weft_provider::{
     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
 };
@@ -38,6 +43,9 @@ pub use writer::{Durability, FLUSH_PERIOD};
 
 /// The name of the file in the directory of the provider.
 pub const FILE_NAME: &str = "data.redb";
+
+/// The place of the file: it is on the home of the provider, which is always the same host.
+const PLACE: &str = FILE_NAME;
 
 /// Makes providers of the kind `keyvalue-redb`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,7 +93,15 @@ impl Factory for RedbFactory {
     ) -> Result<Arc<dyn Provider>, MakeError> {
         let config: RedbConfig = parse(context, settings)?;
         let path = context.data_dir.join(FILE_NAME);
-        let provider = RedbProvider::open(path, config.durability, database::open_file).await;
+        let store = StoreName {
+            app: context.app.to_owned(),
+            provider: context.provider.to_owned(),
+            place: PLACE.to_owned(),
+        };
+        // The host locks the file, so nothing replaces it while it is open.
+        let guard = StoreGuard::new(context.stores.clone(), store, Duration::MAX);
+        let opened = RedbProvider::open(path, config.durability, database::open_file, guard);
+        let provider = opened.await;
         Ok(Arc::new(
             provider.map_err(|error| MakeError::start(context, error))?,
         ))
@@ -99,11 +115,12 @@ impl RedbProvider {
         path: PathBuf,
         durability: Durability,
         open: database::OpenFn,
+        guard: StoreGuard,
     ) -> Result<Self, OpenError> {
         let file = Arc::new(DatabaseFile::open(path, open).await?);
         let writer = Writer::start(Arc::clone(&file), durability);
         Ok(Self {
-            shared: Arc::new(SharedFile::new(file, writer)),
+            shared: Arc::new(SharedFile::new(file, writer, guard)),
         })
     }
 }

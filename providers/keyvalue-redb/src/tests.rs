@@ -10,7 +10,8 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use weft_provider::keyvalue::{Bucket, KeyValue};
+use weft_provider::keyvalue::{Bucket, KeyValue, KeyValueError};
+use weft_provider::stores::{ProcessMemory, StoreMemory};
 
 use super::*;
 
@@ -18,10 +19,19 @@ use super::*;
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 async fn make(directory: &Path, config: Value) -> Result<Arc<dyn Provider>, MakeError> {
+    make_with(&(Arc::<ProcessMemory>::default() as _), directory, config).await
+}
+
+async fn make_with(
+    memory: &Arc<dyn StoreMemory>,
+    directory: &Path,
+    config: Value,
+) -> Result<Arc<dyn Provider>, MakeError> {
     let context = Context {
         app: "shop",
         provider: "store",
         data_dir: directory,
+        stores: memory,
     };
     RedbFactory
         .make(&context, config.as_object().unwrap())
@@ -43,6 +53,14 @@ fn bind(provider: &dyn Provider) -> Arc<dyn KeyValue> {
     match provider.bind(&link, &Settings::new()).unwrap() {
         Capability::KeyValue(key_value) => key_value,
         other => panic!("{other:?}"),
+    }
+}
+
+fn store_name() -> StoreName {
+    StoreName {
+        app: "shop".to_owned(),
+        provider: "store".to_owned(),
+        place: PLACE.to_owned(),
     }
 }
 
@@ -117,6 +135,50 @@ async fn data_survive_reopening() {
         .unwrap()
         .keys;
     assert_eq!(keys, ["eventual", "immediate"]);
+}
+
+#[tokio::test]
+async fn a_deleted_file_is_not_taken_for_a_new_one_until_an_operator_agrees() {
+    let directory = TempDir::new().unwrap();
+    let memory = Arc::<ProcessMemory>::default();
+    let shared: Arc<dyn StoreMemory> = memory.clone();
+    let provider = make_with(&shared, directory.path(), json!({})).await;
+    let bucket = open(provider.as_ref().unwrap().as_ref(), "orders").await;
+    assert_eq!(bucket.increment("number", 1).await, Ok(1));
+    provider.unwrap().close().await;
+    fs::remove_file(directory.path().join(FILE_NAME)).unwrap();
+
+    let provider = make_with(&shared, directory.path(), json!({})).await;
+    let bucket = open(provider.as_ref().unwrap().as_ref(), "orders").await;
+    let lost = |error: KeyValueError| {
+        let text = error.to_string();
+        assert!(text.contains("weft keyvalue accept shop store"), "{text}");
+    };
+    lost(bucket.increment("number", 1).await.unwrap_err());
+    lost(bucket.get("number").await.unwrap_err());
+    lost(bucket.exists("number").await.unwrap_err());
+    lost(bucket.list_keys(None).await.unwrap_err());
+    lost(bucket.get_many(&["number".to_owned()]).await.unwrap_err());
+    memory.forget(&store_name());
+    let waited = tokio::time::timeout(WAIT_MAX, async {
+        while bucket.increment("number", 1).await != Ok(1) {}
+    });
+    waited.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_release_is_remembered_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let database = Database::create(directory.path().join(FILE_NAME)).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let mut table = transaction.open_table(database::ENTRIES).unwrap();
+    table.insert(("orders", "number"), &b"7"[..]).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+    drop(database);
+    let provider = make(directory.path(), json!({})).await.unwrap();
+    let bucket = open(provider.as_ref(), "orders").await;
+    assert_eq!(bucket.increment("number", 1).await, Ok(8));
 }
 
 #[tokio::test]
@@ -225,7 +287,8 @@ async fn an_unknown_durability_is_refused_with_the_known_ones() {
 async fn a_full_disk_is_reported_and_the_store_works_again_when_it_has_space() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join(FILE_NAME);
-    let provider = RedbProvider::open(path, Durability::Immediate, open_on_small_disk)
+    let guard = StoreGuard::new(Arc::<ProcessMemory>::default(), store_name(), Duration::MAX);
+    let provider = RedbProvider::open(path, Durability::Immediate, open_on_small_disk, guard)
         .await
         .unwrap();
     let bucket = open(&provider, "bucket").await;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use weft_provider::logging::MESSAGE_LEN_MAX;
+use weft_provider::stores::{ProcessMemory, StoreMemory};
 
 use super::*;
 
@@ -132,10 +133,12 @@ fn an_unknown_level_is_refused_with_the_known_ones() {
 
 #[tokio::test]
 async fn a_provider_has_nothing_to_configure() {
+    let memory: Arc<dyn StoreMemory> = Arc::<ProcessMemory>::default();
     let context = Context {
         app: "shop",
         provider: "log",
         data_dir: Path::new("unused"),
+        stores: &memory,
     };
     let make = async |config: Value| {
         TracingFactory

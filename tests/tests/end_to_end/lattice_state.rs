@@ -138,6 +138,46 @@ fn orders_outlive_the_server_that_keeps_them_and_meanwhile_nobody_hangs() {
 }
 
 #[test]
+fn a_lost_store_fails_and_gives_no_number_again_until_an_operator_agrees() {
+    let mut nats = start_nats();
+    let [a, b] = shop_on(&nats, ["zone=a", "zone=b"]);
+    order(&a, "teapot").expect(201, &[]);
+    nats.kill();
+    std::fs::remove_dir_all(nats.jetstream_directory()).unwrap();
+    nats.start().unwrap();
+    for host in [&a, &b] {
+        eventually("the loss is found", PATIENCE, || {
+            let status = host.run(&["status", "shop"]).stdout;
+            assert_ne!(
+                order(host, "kettle").status,
+                201,
+                "a number was given again"
+            );
+            match status.contains("weft keyvalue accept shop orders-db") {
+                true => Ok(()),
+                false => Err(status),
+            }
+        });
+        assert_ne!(host.fetch("/orders/1").status, 200);
+    }
+    let events = a.run(&["events"]).expect_code(0).stdout;
+    assert!(events.contains("store-lost"), "{events}");
+    let unknown = a.run(&["keyvalue", "accept", "shop", "nothing"]);
+    unknown.expect_stderr(&["provider `nothing` of app `shop` has no store"]);
+    b.run(&["keyvalue", "accept", "shop", "orders-db"])
+        .expect_code(0);
+    for host in [&a, &b] {
+        wait_for_answer(host, "/orders");
+    }
+    let next = order(&a, "kettle");
+    next.expect(201, &[]);
+    assert_eq!(next.header("location"), Some("/orders/1"));
+    assert_eq!(b.fetch("/orders/1").json(), next.json());
+    let status = b.run(&["status", "shop"]).stdout;
+    assert!(!status.contains("lost"), "{status}");
+}
+
+#[test]
 fn a_deploy_says_what_the_store_lacks() {
     let files = Files::new();
     let bare = start_nats_without_jetstream();

@@ -25,10 +25,10 @@ pub use self::lines::Lines;
 
 use super::rows::{HostRow, LinkWhyRow};
 use super::{
-    AppRecord, CallReply, CallRequest, CollectionReport, CollectionRequest, DeployReport,
-    DeployRequest, DrainReport, DrainRequest, ErrorBody, EventRow, FaultReport, FaultRequest,
-    HostRef, JSON_BYTES_MAX, LabelReport, LabelRequest, LinkQuery, LogLine, LogQuery, PlanReport,
-    StatusReport, UndeployReport,
+    AcceptReport, AcceptRequest, AppRecord, CallReply, CallRequest, CollectionReport,
+    CollectionRequest, DeployReport, DeployRequest, DrainReport, DrainRequest, ErrorBody, EventRow,
+    FaultReport, FaultRequest, HostRef, JSON_BYTES_MAX, LabelReport, LabelRequest, LinkQuery,
+    LogLine, LogQuery, PlanReport, StatusReport, UndeployReport,
 };
 use weft_bus::Bus;
 use weft_membership::HostId;
@@ -322,6 +322,15 @@ impl Client {
     ) -> Result<LabelReport, ClientError> {
         let path = format!("/v1/hosts/{host}/labels");
         self.json(Method::POST, &path, self.encode(request)?).await
+    }
+
+    /// Has the stores of a provider begin again, after they were lost.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn accept_store(&self, request: &AcceptRequest) -> Result<AcceptReport, ClientError> {
+        let body = self.encode(request)?;
+        self.json(Method::POST, "/v1/keyvalue/accept", body).await
     }
 
     /// Deletes what no app needs on the host of this client.

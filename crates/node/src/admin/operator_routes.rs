@@ -12,8 +12,8 @@ use weft_control::client::ANSWER_TIMEOUT;
 use weft_control::collection::GRACE_S_MIN;
 use weft_control::operating::Staying;
 use weft_control::{
-    CollectionReport, CollectionRequest, DeployRequest, DrainReport, DrainRequest, HostRef,
-    LabelReport, LabelRequest, bus_rpc,
+    AcceptReport, AcceptRequest, CollectionReport, CollectionRequest, DeployRequest, DrainReport,
+    DrainRequest, HostRef, LabelReport, LabelRequest, bus_rpc,
 };
 use weft_membership::HostId;
 
@@ -26,6 +26,7 @@ use crate::Joined;
 use crate::LabelsError;
 use crate::collector::CollectionOptions;
 use crate::inventory_publisher::holdings;
+use crate::store_marks::AcceptError;
 use weft_state::blocking;
 use weft_state::collection::GRACE;
 
@@ -91,6 +92,23 @@ impl Api {
             status: mesh.state().name().to_owned(),
             leaving,
             staying,
+        })
+    }
+
+    /// Has the stores of a provider begin again. The app may have been removed: its data stays.
+    pub(super) async fn accept_store(&self, request: &Request<Bytes>) -> Answer {
+        let AcceptRequest { app, provider } = read_json(request)?;
+        let marks = self.sources.controller.store_marks();
+        let places = marks.accept(&app, &provider).await;
+        let places = places.map_err(|error| match &error {
+            AcceptError::NoStore { .. } => ApiError::not_found(error.to_string())
+                .help("`weft get providers` lists the providers of all apps"),
+            AcceptError::Change(_) | AcceptError::Unavailable(_) => ApiError::failed(&error),
+        })?;
+        json(&AcceptReport {
+            app,
+            provider,
+            places,
         })
     }
 

@@ -11,6 +11,7 @@ use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, AppName, ComponentSpec};
 use weft_membership::HostView;
 use weft_membership::message::{HostedComponent, Labels, Readiness};
+use weft_state::desired::record_codec;
 use weft_state::store::Deployed;
 use weft_telemetry::logs::now_ms;
 
@@ -152,7 +153,24 @@ impl PlacementReport {
             reason,
             held: self.pause_reason(),
             components,
+            notes: self.lost_stores(app),
         })
+    }
+
+    /// The stores of an app's providers that hosts have found lost.
+    fn lost_stores(&self, app: &str) -> Vec<String> {
+        let marks = self.cluster_view.replica.marks().iter();
+        let lost = marks.filter_map(|(key, mark)| {
+            let [of, provider, _] = record_codec::store_of_mark(key)?;
+            let found = mark.lost.as_ref().filter(|_| of == app)?;
+            // The text comes from another host and is not trusted.
+            Some(format!(
+                "the data of provider `{provider}` was lost: {}; restore it, or begin without it: \
+                 `weft keyvalue accept {app} {provider}`",
+                found.escape_debug()
+            ))
+        });
+        lost.collect()
     }
 
     /// The changes if `app` were the desired revision.

@@ -78,6 +78,7 @@ impl Api {
             (_, ["v1", what @ ("status" | "plan" | "drain" | "labels" | "gc")]) => {
                 self.operate(what, request).await
             }
+            (&Method::POST, ["v1", "keyvalue", "accept"]) => self.accept_store(&request).await,
             (&Method::GET, ["v1", what]) => self.rows(what, request.uri().query()),
             (&Method::POST, ["v1", "apps"]) => self.deploy(request).await,
             (&Method::GET, ["v1", "apps", app]) => {

@@ -28,6 +28,7 @@ use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, AppName};
 use weft_link::{CallServer, Hosts, LocalComponents};
 use weft_provider::Registry;
+use weft_provider::stores::ProcessMemory;
 use weft_state::store::{Deployed, Record};
 use weft_telemetry::events::Events;
 
@@ -41,6 +42,7 @@ use self::providers::{CheckDepth, ProviderStarter};
 use crate::host_tasks::HostTasks;
 use crate::route_publisher::RoutePublisher;
 use crate::runtime::{RunningApp, Runtime};
+use crate::store_marks::StoreMarks;
 
 /// The most commands in the queue. None takes long.
 const COMMANDS_QUEUED_MAX: usize = 16;
@@ -119,6 +121,7 @@ pub struct Controller {
     commands: mpsc::Sender<Command>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     routes: RoutePublisher,
+    store_marks: StoreMarks,
 }
 
 enum Command {
@@ -177,13 +180,21 @@ impl Controller {
         let (commands, received) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
         let routes = RoutePublisher::new(parts.hosts.clone());
-        let actor = actor::Actor::new(parts, tasks.clone(), publish, routes.clone());
+        let store_marks = StoreMarks::new(parts.events.clone());
+        let stores = Arc::new(store_marks.clone());
+        let actor = actor::Actor::new(parts, tasks.clone(), publish, routes.clone(), stores);
         tasks.spawn(actor.run(received));
         Self {
             commands,
             snapshot,
             routes,
+            store_marks,
         }
+    }
+
+    /// The memory of the stores of providers.
+    pub(crate) fn store_marks(&self) -> &StoreMarks {
+        &self.store_marks
     }
 
     /// The current apps.
@@ -339,6 +350,8 @@ pub async fn check_without_host(
         provider_starter: Arc::new(ProviderStarter {
             registry,
             directory,
+            // A check of the configuration alone makes no store.
+            stores: Arc::<ProcessMemory>::default(),
         }),
     };
     let binding = Mutex::new(Binding::default());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use weft_lattice_config::mistake_paths::provider_path;
 use weft_lattice_config::{App, ProviderSpec};
+use weft_provider::stores::StoreMemory;
 use weft_provider::{Context, Factory, MakeError, Provider, Registry};
 
 use super::{DeployError, Reason};
@@ -43,6 +44,8 @@ pub(super) enum CheckDepth {
 pub(super) struct ProviderStarter {
     pub(super) registry: Registry,
     pub(super) directory: PathBuf,
+    /// Remembers the stores of providers.
+    pub(super) stores: Arc<dyn StoreMemory>,
 }
 
 impl ProviderStarter {
@@ -100,7 +103,7 @@ impl ProviderStarter {
                 }
             };
             let data_dir = self.data_dir(app, spec);
-            let context = context(app, spec, &data_dir);
+            let context = self.context(app, spec, &data_dir);
             let checked = match depth {
                 CheckDepth::Config => factory
                     .check_config(&context, &spec.config)
@@ -142,7 +145,7 @@ impl ProviderStarter {
         spec: &ProviderSpec,
     ) -> Result<RunningProvider, DeployError> {
         let data_dir = self.data_dir(app, spec);
-        let context = context(app, spec, &data_dir);
+        let context = self.context(app, spec, &data_dir);
         let factory = self.factory(spec)?;
         let provider = factory.make(&context, &spec.config).await?;
         Ok(RunningProvider {
@@ -159,19 +162,25 @@ impl ProviderStarter {
         })
     }
 
+    fn context<'a>(
+        &'a self,
+        app: &'a App,
+        spec: &'a ProviderSpec,
+        data_dir: &'a Path,
+    ) -> Context<'a> {
+        Context {
+            app: app.metadata.name.as_str(),
+            provider: spec.name.as_str(),
+            data_dir,
+            stores: &self.stores,
+        }
+    }
+
     /// Names are DNS labels, so they cannot leave the directory.
     fn data_dir(&self, app: &App, spec: &ProviderSpec) -> PathBuf {
         let directory: &Path = &self.directory;
         directory
             .join(app.metadata.name.as_str())
             .join(spec.name.as_str())
-    }
-}
-
-fn context<'a>(app: &'a App, spec: &'a ProviderSpec, data_dir: &'a Path) -> Context<'a> {
-    Context {
-        app: app.metadata.name.as_str(),
-        provider: spec.name.as_str(),
-        data_dir,
     }
 }

@@ -257,7 +257,9 @@ impl DesiredWriter {
                 })
             }
             DecodedRecord::Unknown(reason) => Err(newer(reason)),
-            DecodedRecord::Home(..) => Err(newer("the record is not an app".to_owned())),
+            DecodedRecord::Home(..) | DecodedRecord::Mark(..) => {
+                Err(newer("the record is not an app".to_owned()))
+            }
         }
     }
 

@@ -140,6 +140,12 @@ impl Mesh {
             self.spawn_peer_tasks(&parts, &me, objects, &output, channels, stop)
                 .await;
         }
+        // Before the first provider starts.
+        parts.controller.store_marks().connect(
+            stores.records.clone(),
+            output.replica.subscribe(),
+            self.environment.clone(),
+        );
         let reconciler = Reconciler::new(reconciler::Parts {
             records: stores.records,
             membership: self.membership.clone(),

@@ -95,7 +95,9 @@ impl PeerSync {
     }
 
     async fn sync_with(&self, peer: HostId) -> Result<(), PeerError> {
-        let listed = self.peer_client.list(peer).await?;
+        let mut listed = self.peer_client.list(peer).await?;
+        // The mark of a store before its app: see the guarantees of the replica.
+        listed.sort_by_key(|record| !record_codec::is_mark_key(&record.key));
         let replica = self.replica.borrow().clone();
         let catalog = Catalog::of(&replica);
         for record in listed.iter().filter(|record| !catalog.has(record)) {

@@ -249,6 +249,7 @@ impl Reconciler {
                 }
             }
             DecodedRecord::Home(store, host) => drop(replica.take_home(store, host)),
+            DecodedRecord::Mark(key, mark) => drop(replica.take_mark(key, mark)),
             DecodedRecord::Unknown(_) => {}
         }
     }

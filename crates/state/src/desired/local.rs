@@ -231,6 +231,7 @@ fn write(database: &Store, key: &Key, value: &[u8]) -> Result<(), store::StoreEr
     match record_codec::decode(key, value) {
         DecodedRecord::App(app, record) => database.replace(&app, &record),
         DecodedRecord::Home(store, host) => database.keep(&[], &[(store, host)]),
+        DecodedRecord::Mark(key, mark) => database.keep_marks(&[(key, mark)]),
         // A host writes only records that it can read.
         DecodedRecord::Unknown(_) => Ok(()),
     }

@@ -27,9 +27,11 @@ mod local;
 pub mod record_codec;
 mod replica;
 mod share;
+mod store_mark;
 
 pub use replica::{DesiredReplica, Notice, Refill, as_ready_host};
 pub use share::{has_required_labels, share};
+pub use store_mark::{MARK_BYTES_MAX, StoreMark};
 
 /// The key of a record: names, encoded like those of a subject.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,5 +1,5 @@
-//! The content of the records of the desired state: the desired revision of each app, and the home
-//! of each store that stays on one host.
+//! The content of the records of the desired state: the desired revision of each app, the home of
+//! each store that stays on one host, and the mark of each store.
 //!
 //! A value has no version number of its own. A value of a newer release that this one does not
 //! decode is [`DecodedRecord::Unknown`]: it is reported, and left unchanged.
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use weft_lattice_config::AppName;
 use weft_lattice_config::placement::{HostId, StoreId};
 
-use super::Key;
+use super::{Key, StoreMark};
 use crate::store::{Record, Store, StoreError};
 use weft_bus::SubjectError;
 
@@ -20,6 +20,8 @@ pub const OBJECTS: &str = "components";
 const APPS: &str = "apps";
 /// The first name of the keys of store homes; the store's app and provider follow.
 const HOMES: &str = "homes";
+/// The first name of the keys of marks; the store's app, provider and place follow.
+const MARKS: &str = "marks";
 
 /// The content of a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +30,8 @@ pub enum DecodedRecord {
     App(AppName, Record),
     /// The home of a store.
     Home(StoreId, HostId),
+    /// The mark of a store, with the key of its record.
+    Mark(Key, StoreMark),
     /// A record that this version does not decode, with the reason.
     Unknown(String),
 }
@@ -46,6 +50,39 @@ pub fn app_key(app: &AppName) -> Result<Key, SubjectError> {
 /// A [`SubjectError`] if the names of the store are not valid in a key; they always are.
 pub fn home_key(store: &StoreId) -> Result<Key, SubjectError> {
     Key::new(&[HOMES, store.app.as_str(), store.provider.as_str()])
+}
+
+/// The key of the record of the mark of a store. `place` tells the stores of a provider apart, whose
+/// settings may name another one later.
+///
+/// # Errors
+/// A [`SubjectError`] if the names do not fit into a key.
+pub fn mark_key(app: &str, provider: &str, place: &str) -> Result<Key, SubjectError> {
+    Key::new(&[MARKS, app, provider, place])
+}
+
+/// True for the key of the mark of a store.
+#[must_use]
+pub fn is_mark_key(key: &Key) -> bool {
+    key.names().next().as_deref() == Some(MARKS)
+}
+
+/// The app, provider and place of a store, from the key of its mark; `None` for another key.
+#[must_use]
+pub fn store_of_mark(key: &Key) -> Option<[String; 3]> {
+    let mut names = key.names();
+    let is_mark = names.next().as_deref() == Some(MARKS);
+    let names: Vec<_> = names.collect();
+    is_mark.then_some(())?;
+    names.try_into().ok()
+}
+
+/// Encodes the mark of a store.
+///
+/// # Errors
+/// A [`serde_json::Error`]; every mark is representable in JSON.
+pub fn encode_mark(mark: &StoreMark) -> Result<Bytes, serde_json::Error> {
+    serde_json::to_vec(mark).map(Bytes::from)
 }
 
 /// Encodes the record of an app.
@@ -84,6 +121,11 @@ pub fn decode(key: &Key, value: &[u8]) -> DecodedRecord {
                 )),
             }
         }
+        [MARKS, app, provider, _] => match serde_json::from_slice::<StoreMark>(value) {
+            Ok(mark) if mark.is_valid() => DecodedRecord::Mark(key.clone(), mark),
+            Ok(_) => DecodedRecord::Unknown(format!("the mark of `{app}/{provider}` is too long")),
+            Err(error) => DecodedRecord::Unknown(format!("mark of `{app}/{provider}`: {error}")),
+        },
         other => DecodedRecord::Unknown(format!("unknown record key `{}`", other.join("."))),
     }
 }
@@ -108,7 +150,9 @@ pub(super) fn stored(database: &Store) -> Result<Vec<(Key, Bytes)>, StoreError> 
     let homes = database.homes()?.into_iter();
     let homes =
         homes.filter_map(|(store, host)| Some((home_key(&store).ok()?, encode_home(&host))));
-    Ok(apps.chain(homes).collect())
+    let marks = database.marks()?.into_iter();
+    let marks = marks.filter_map(|(key, mark)| Some((key, encode_mark(&mark).ok()?)));
+    Ok(apps.chain(homes).chain(marks).collect())
 }
 
 fn is_of(app: &AppName, record: &Record) -> bool {
@@ -141,6 +185,16 @@ mod tests {
             decode(&home_key(&store).unwrap(), &bytes),
             DecodedRecord::Home(store, host)
         );
+        let key = mark_key("shop", "orders-db", "lattice/weft-kv__a").unwrap();
+        let mark = StoreMark::after(None, 7, Some("ab12".to_owned()));
+        let bytes = encode_mark(&mark).unwrap();
+        assert_eq!(decode(&key, &bytes), DecodedRecord::Mark(key.clone(), mark));
+        let store = store_of_mark(&key).unwrap();
+        assert_eq!(store, ["shop", "orders-db", "lattice/weft-kv__a"]);
+        assert_eq!(
+            store_of_mark(&app_key(&"shop".parse().unwrap()).unwrap()),
+            None
+        );
     }
 
     #[test]
@@ -152,12 +206,18 @@ mod tests {
         );
         assert_eq!(revision_of_unknown(br#"{"paused":[]}"#).unwrap(), None);
         assert!(revision_of_unknown(br#"{"deployed":{"revision":7,"#).is_err());
-        let cases: [(&[&str], &[u8], &str); 6] = [
+        let long = format!(
+            r#"{{"revision":1,"changed_at_ms":1,"mark":"{}"}}"#,
+            "a".repeat(129)
+        );
+        let cases: [(&[&str], &[u8], &str); 8] = [
             (&["apps", "shop"], b"{", "app `shop`"),
             (&["apps", "shop"], br#"{"paused":{}}"#, "app `shop`"),
             (&["apps", "../x"], b"{}", "app `../x`"),
             (&["homes", "shop", "db"], b"a host", "is not a host id"),
             (&["homes", "shop", "db"], b"\xff", "is not a host id"),
+            (&["marks", "shop", "db", "x"], b"{}", "mark of `shop/db`"),
+            (&["marks", "shop", "db", "x"], long.as_bytes(), "too long"),
             (&["future", "x"], b"", "record key `future.x`"),
         ];
         for (names, value, expected) in cases {

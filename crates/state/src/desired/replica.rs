@@ -15,6 +15,8 @@
 //! 4. *Unknown records are left alone*: neither applied nor overwritten, because a newer release
 //!    wrote them.
 //! 5. The home of a store is the one in the bucket; a home that the bucket lacks stays as it is.
+//! 6. *The mark of a store is known before its app*: marks are written before apps, so a host that
+//!    receives an app from a bucket that lost its records does not take a lost store for a new one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use weft_lattice_config::AppName;
 use weft_lattice_config::placement::{self, ComponentId, HostId, Input, StoreId};
 
 use super::record_codec::{self, DecodedRecord, app_key, home_key};
-use super::{Key, Revision, WatchEvent};
+use super::{Key, Revision, StoreMark, WatchEvent};
 use crate::store::Record;
 use weft_membership::message::{HostState, HostedComponent, Readiness};
 use weft_membership::{HostView, View};
@@ -34,6 +36,7 @@ use weft_membership::{HostView, View};
 pub struct DesiredReplica {
     apps: BTreeMap<AppName, Arc<Record>>,
     homes: BTreeMap<StoreId, HostId>,
+    marks: BTreeMap<Key, StoreMark>,
     phase: Phase,
     /// The records of the bucket, as received since its last [`WatchEvent::Begins`].
     bucket: BTreeMap<Key, BucketRecord>,
@@ -89,6 +92,7 @@ struct BucketRecord {
 enum Content {
     App(Arc<Record>),
     Home,
+    Mark(StoreMark),
     Unknown,
 }
 
@@ -107,6 +111,13 @@ impl DesiredReplica {
         }
     }
 
+    /// Adds the marks of stores that a host has on disk.
+    #[must_use]
+    pub fn with_marks(mut self, marks: impl IntoIterator<Item = (Key, StoreMark)>) -> Self {
+        self.marks.extend(marks);
+        self
+    }
+
     /// The newest record of each app ever received, removals included.
     #[must_use]
     pub fn apps(&self) -> &BTreeMap<AppName, Arc<Record>> {
@@ -119,12 +130,19 @@ impl DesiredReplica {
         &self.homes
     }
 
+    /// The mark of each store, by the key of its record.
+    #[must_use]
+    pub fn marks(&self) -> &BTreeMap<Key, StoreMark> {
+        &self.marks
+    }
+
     /// Returns whether another replica has the same content. Records are compared by pointer.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
         let records = self.apps.values().zip(other.apps.values());
         self.apps.len() == other.apps.len()
             && self.homes == other.homes
+            && self.marks == other.marks
             && records
                 .into_iter()
                 .all(|(one, other)| Arc::ptr_eq(one, other))
@@ -195,6 +213,16 @@ impl DesiredReplica {
         is_new
     }
 
+    /// Applies the mark of a store from any source. Returns true if it was newer.
+    pub fn take_mark(&mut self, key: Key, mark: StoreMark) -> bool {
+        let known = self.marks.get(&key);
+        let is_newer = known.is_none_or(|known| mark.is_newer_than(known));
+        if is_newer {
+            self.marks.insert(key, mark);
+        }
+        is_newer
+    }
+
     /// The writes of records that the bucket lacks, at most `count_max`; empty until all of the
     /// bucket was read.
     #[must_use]
@@ -202,11 +230,13 @@ impl DesiredReplica {
         if self.phase != Phase::Synced {
             return Vec::new();
         }
+        let marks = self.marks.iter();
+        let marks = marks.filter_map(|(key, mark)| self.mark_refill(key, mark));
         let apps = self.apps.iter();
         let apps = apps.filter_map(|(app, record)| self.app_refill(app, record));
         let homes = self.homes.iter();
         let homes = homes.filter_map(|(store, host)| self.home_refill(store, host));
-        apps.chain(homes).take(count_max).collect()
+        marks.chain(apps).chain(homes).take(count_max).collect()
     }
 
     /// Records that a refill was written, at this revision.
@@ -278,6 +308,10 @@ impl DesiredReplica {
                 }
                 (Content::Home, None)
             }
+            DecodedRecord::Mark(key, mark) => {
+                self.take_mark(key, mark.clone());
+                (Content::Mark(mark), None)
+            }
             DecodedRecord::Unknown(reason) => {
                 let key = key.clone();
                 (
@@ -306,7 +340,7 @@ impl DesiredReplica {
         let is_lacking = match known.map(|known| &known.content) {
             None => true,
             Some(Content::App(known)) => !Arc::ptr_eq(known, record) && record.is_newer_than(known),
-            Some(Content::Home | Content::Unknown) => false,
+            Some(Content::Home | Content::Mark(_) | Content::Unknown) => false,
         };
         is_lacking.then_some(())?;
         Some(Refill {
@@ -314,6 +348,22 @@ impl DesiredReplica {
             expected: known.map_or(Revision::NONE, |known| known.revision),
             content: Content::App(record.clone()),
             key,
+        })
+    }
+
+    fn mark_refill(&self, key: &Key, mark: &StoreMark) -> Option<Refill> {
+        let known = self.bucket.get(key);
+        let is_lacking = match known.map(|known| &known.content) {
+            None => true,
+            Some(Content::Mark(known)) => mark.is_newer_than(known),
+            Some(Content::App(_) | Content::Home | Content::Unknown) => false,
+        };
+        is_lacking.then_some(())?;
+        Some(Refill {
+            key: key.clone(),
+            value: record_codec::encode_mark(mark).ok()?,
+            expected: known.map_or(Revision::NONE, |known| known.revision),
+            content: Content::Mark(mark.clone()),
         })
     }
 

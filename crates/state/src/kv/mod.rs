@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::context::PublishErrorKind;
@@ -22,10 +23,12 @@ use tokio::time::timeout;
 
 use crate::buckets::{BackingStream, BucketError, BucketOptions, STORE_WAIT_MAX, server_name};
 use crate::desired::Revision;
+use weft_bus::Status;
 use weft_bus::nats::JetStreamConnection;
 
 mod key;
 mod key_scan;
+mod mark;
 mod watch;
 
 pub use key::{EntryKey, KEY_BYTES_MAX, KeyError};
@@ -46,12 +49,22 @@ const OPERATION_HEADER: &str = "KV-Operation";
 /// The value of [`OPERATION_HEADER`] in a deletion.
 const DELETE_OPERATION: &str = "DEL";
 
-/// A bucket. A cheap handle: nothing is sent before first use, which creates a missing bucket.
+/// A bucket. A cheap handle: nothing is sent before first use.
 #[derive(Clone)]
 pub struct KvBucket {
     stream: Arc<BackingStream>,
     /// `$KV.<bucket>.`
     prefix: String,
+    missing: Missing,
+}
+
+/// The reaction of operations to a missing bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It is created, empty.
+    Create,
+    /// The operation fails.
+    Fail,
 }
 
 /// The newest entry of a key.
@@ -95,7 +108,8 @@ pub enum WriteError {
 }
 
 impl KvBucket {
-    /// Opens the bucket with the name `bucket` on the servers.
+    /// Opens the bucket with the name `bucket` on the servers. With [`Missing::Fail`] it is created
+    /// by [`make_marked`](Self::make_marked) alone.
     ///
     /// # Errors
     /// [`BucketError::InvalidServerName`] if the name is not 1 to [`BUCKET_NAME_BYTES_MAX`]
@@ -104,13 +118,15 @@ impl KvBucket {
         store: &JetStreamConnection,
         bucket: &str,
         options: &BucketOptions,
+        missing: Missing,
     ) -> Result<Self, BucketError> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if !(1..=BUCKET_NAME_BYTES_MAX).contains(&bucket.len()) || !bucket.bytes().all(is_allowed) {
             let name = bucket.to_owned();
             return Err(BucketError::InvalidServerName { name });
         }
-        Ok(Self::new(store, bucket.to_owned(), options))
+        let bucket = bucket.to_owned();
+        Ok(Self::new(store, bucket, options, missing))
     }
 
     /// A bucket of the lattice itself.
@@ -119,10 +135,16 @@ impl KvBucket {
         name: &str,
         options: &BucketOptions,
     ) -> Self {
-        Self::new(store, server_name(store.scope(), name), options)
+        let bucket = server_name(store.scope(), name);
+        Self::new(store, bucket, options, Missing::Create)
     }
 
-    fn new(store: &JetStreamConnection, bucket: String, options: &BucketOptions) -> Self {
+    fn new(
+        store: &JetStreamConnection,
+        bucket: String,
+        options: &BucketOptions,
+        missing: Missing,
+    ) -> Self {
         let prefix = format!("$KV.{bucket}.");
         let config = Config {
             name: format!("KV_{bucket}"),
@@ -138,6 +160,7 @@ impl KvBucket {
         Self {
             stream: Arc::new(stream),
             prefix,
+            missing,
         }
     }
 
@@ -158,6 +181,20 @@ impl KvBucket {
     /// A [`BucketError`].
     pub async fn ensure(&self) -> Result<(), BucketError> {
         self.stream.ensure().await
+    }
+
+    /// Waits a moment for the connection to the servers, and returns its start.
+    ///
+    /// Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// [`BucketError::Unavailable`] while the connection is down.
+    pub async fn session(&self) -> Result<Instant, BucketError> {
+        self.stream.check_connected().await?;
+        match *self.stream.connection().status().borrow() {
+            Status::Connected { since } => Ok(since.into_std()),
+            Status::Disconnected { .. } => Err(self.stream.unavailable()),
+        }
     }
 
     /// Reads the newest entry of a key; `None` for a key that never had one.
@@ -195,8 +232,8 @@ impl KvBucket {
 
     /// Deletes the value of a key unconditionally, by an entry that marks the deletion.
     ///
-    /// Dropping the future leaves open whether it was written.
     /// Dropping the future leaves open whether the entry was written.
+    ///
     /// # Errors
     /// A [`WriteError`], but never a conflict.
     pub async fn delete(&self, key: &EntryKey) -> Result<Revision, WriteError> {
@@ -218,6 +255,17 @@ impl KvBucket {
         KeyScan::open(&self.stream, prefix, filter, until.map(Revision)).await
     }
 
+    /// Finds out why a request had no reply. Creates a missing bucket, if the handle does.
+    async fn resolve_missing(&self) -> Result<(), BucketError> {
+        match self.missing {
+            Missing::Create => self.stream.ensure().await,
+            Missing::Fail => match self.stream.origin().await? {
+                Some(_) => Ok(()),
+                None => Err(self.stream.missing()),
+            },
+        }
+    }
+
     fn subject(&self, key: &EntryKey) -> String {
         format!("{}{}", self.prefix, key.as_str())
     }
@@ -230,8 +278,7 @@ impl KvBucket {
             match self.request_last_message(subject).await {
                 Ok(found) => return Ok(found),
                 Err(LastMessageError::Store(error)) => return Err(error),
-                // `ensure` creates the bucket or returns the reason of the missing reply.
-                Err(LastMessageError::NoReply) => self.stream.ensure().await?,
+                Err(LastMessageError::NoReply) => self.resolve_missing().await?,
             }
         }
         Err(self.stream.unavailable())
@@ -284,7 +331,7 @@ impl KvBucket {
             };
             match self.publish(key, message).await {
                 Ok(revision) => return Ok(revision),
-                Err(PublishFailure::NoStream) => self.stream.ensure().await?,
+                Err(PublishFailure::NoStream) => self.resolve_missing().await?,
                 Err(PublishFailure::Conflict) => return Err(WriteError::Conflict),
                 Err(PublishFailure::TooLarge) => {
                     let max = self.stream.connection().max_payload();
@@ -350,7 +397,7 @@ enum PublishFailure {
 }
 
 enum LastMessageError {
-    /// The stream is missing, or no reply came: `ensure` finds out.
+    /// The stream is missing, or no reply came.
     NoReply,
     Store(BucketError),
 }

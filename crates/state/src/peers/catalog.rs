@@ -7,7 +7,7 @@ use bytes::Bytes;
 use weft_lattice_config::Digest;
 
 use super::message::{Listed, MAX_ANSWER_BYTES, MAX_LISTED};
-use crate::desired::record_codec::{app_key, encode_app, encode_home, home_key};
+use crate::desired::record_codec::{app_key, encode_app, encode_home, encode_mark, home_key};
 use crate::desired::{DesiredReplica, Key};
 use weft_membership::message::MAX_HEARTBEAT_BYTES;
 
@@ -31,8 +31,10 @@ impl Catalog {
         let homes = copy.homes().iter();
         let homes =
             homes.filter_map(|(store, host)| Some((home_key(store).ok()?, encode_home(host))));
+        let marks = copy.marks().iter();
+        let marks = marks.filter_map(|(key, mark)| Some((key.clone(), encode_mark(mark).ok()?)));
         let mut catalog = Self::default();
-        for (key, value) in apps.chain(homes) {
+        for (key, value) in apps.chain(homes).chain(marks) {
             let digest = Digest::of(&value);
             catalog.keys.insert(digest.clone(), key.clone());
             catalog.records.insert(key, (digest, value));

@@ -18,13 +18,16 @@ use weft_lattice_config::placement::{HostId, StoreId};
 use weft_lattice_config::route_owners::RouteClaim;
 use weft_lattice_config::{App, AppName, Digest};
 
-use crate::desired::record_codec;
+use crate::desired::{Key, StoreMark, record_codec};
 
 /// App name → JSON of [`Record`].
 const APPS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("apps.v1");
 
 /// `app/provider` of a store that stays on one host → the id of that host.
 const HOMES: TableDefinition<'static, &str, &str> = TableDefinition::new("homes.v1");
+
+/// The key of a store's mark → JSON of [`StoreMark`].
+const MARKS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("marks.v1");
 
 /// A deployed app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -269,6 +272,46 @@ impl Store {
         })
     }
 
+    /// Stores the marks of the stores of providers that are newer, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the change failed; the state is then unchanged.
+    pub fn keep_marks(&self, marks: &[(Key, StoreMark)]) -> Result<(), StoreError> {
+        self.with_database("change", |database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut table = transaction.open_table(MARKS)?;
+                for (key, mark) in marks {
+                    let stored = table.get(key.as_str())?;
+                    let stored = stored.and_then(|stored| decode_mark(stored.value()));
+                    if stored.is_none_or(|stored| mark.is_newer_than(&stored)) {
+                        // Marks are representable in JSON.
+                        let bytes = serde_json::to_vec(mark).unwrap_or_default();
+                        table.insert(key.as_str(), bytes.as_slice())?;
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+
+    /// Reads the marks of the stores of providers. Invalid entries are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the file cannot be read.
+    pub fn marks(&self) -> Result<Vec<(Key, StoreMark)>, StoreError> {
+        self.with_database("read", |database| {
+            let table = database.begin_read()?.open_table(MARKS)?;
+            let mut marks = Vec::new();
+            for entry in table.iter()? {
+                let (key, mark) = entry?;
+                marks.extend(Key::parse(key.value()).zip(decode_mark(mark.value())));
+            }
+            Ok(marks)
+        })
+    }
+
     /// Stores the record of an app over any other one, for a bucket that has compared them.
     ///
     /// # Errors
@@ -377,10 +420,15 @@ fn is_newer_than(record: &Record, stored: &[u8]) -> bool {
     }
 }
 
+fn decode_mark(stored: &[u8]) -> Option<StoreMark> {
+    serde_json::from_slice(stored).ok()
+}
+
 fn create_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(APPS)?;
     transaction.open_table(HOMES)?;
+    transaction.open_table(MARKS)?;
     transaction.commit()?;
     Ok(())
 }

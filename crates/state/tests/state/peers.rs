@@ -227,6 +227,7 @@ fn a_catalog_is_listed_by_page_into_an_equal_replica() {
             match decode(&listed.key, value) {
                 DecodedRecord::App(app, record) => assert!(other.take_app(app, record)),
                 DecodedRecord::Home(store, host) => assert!(other.take_home(store, host)),
+                DecodedRecord::Mark(key, mark) => assert!(other.take_mark(key, mark)),
                 DecodedRecord::Unknown(reason) => panic!("{reason}"),
             }
         }

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use weft_provider::http::{Body, HttpClient, HttpClientError, RequestOptions};
+use weft_provider::stores::{ProcessMemory, StoreMemory};
 
 use self::server::Server;
 use super::*;
@@ -450,10 +451,12 @@ async fn a_mistake_in_the_configuration_says_what_was_meant() {
     );
     assert!(try_bind(&provider, &json!({ "alow": [] })).is_err());
 
+    let memory: Arc<dyn StoreMemory> = Arc::<ProcessMemory>::default();
     let context = Context {
         app: "shop",
         provider: "web",
         data_dir: Path::new("unused"),
+        stores: &memory,
     };
     let settings = json!({ "allow": [] });
     assert!(

@@ -20,6 +20,7 @@ use weft_lattice_config::mistake_paths::route_path;
 use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, AppName, RouteSpec, diff};
 use weft_link::{CallServer, Hosts, LocalComponents};
+use weft_provider::stores::StoreMemory;
 use weft_state::store::Deployed;
 use weft_telemetry::events::{Events, Kind};
 
@@ -63,10 +64,12 @@ impl Actor {
         tasks: HostTasks,
         publish: watch::Sender<Arc<Snapshot>>,
         routes: RoutePublisher,
+        stores: Arc<dyn StoreMemory>,
     ) -> Self {
         let provider_starter = ProviderStarter {
             registry: parts.registry,
             directory: parts.providers_directory,
+            stores,
         };
         Self {
             binder: Binder {
