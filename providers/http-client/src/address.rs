@@ -29,9 +29,27 @@ enum AddressClass {
     Public,
     /// A private network or this host.
     Private,
-    /// Not a valid target of a name: link-local, multicast, unspecified, reserved.
+    /// Not a valid target of a name: link-local, multicast, unspecified, reserved, and addresses at
+    /// which clouds serve credentials.
     Special,
 }
+
+/// The addresses outside the link-local range at which clouds serve credentials or configuration to
+/// their machines: Azure's wire server, which is a public address, and the metadata of Alibaba.
+const CLOUD_SERVICES_V4: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(168, 63, 129, 16),
+    Ipv4Addr::new(100, 100, 100, 200),
+];
+
+/// The same of IPv6, as the first two groups of their unique local networks: AWS (metadata and pod
+/// identities), Google, Oracle, Scaleway, Akamai.
+const CLOUD_SERVICES_V6: [[u16; 2]; 5] = [
+    [0xfd00, 0xec2],
+    [0xfd20, 0xce],
+    [0xfd00, 0xc1],
+    [0xfd00, 0x42],
+    [0xfd00, 0xa9fe],
+];
 
 // === impl ScopedResolver ===
 
@@ -108,7 +126,9 @@ fn class_v4(address: Ipv4Addr) -> AddressClass {
     let is_shared = first == 100 && (64..128).contains(&second);
     let is_protocol = (first, second, third) == (192, 0, 0);
     let is_benchmark = first == 198 && (18..20).contains(&second);
-    if address.is_loopback() || address.is_private() || is_shared {
+    if CLOUD_SERVICES_V4.contains(&address) {
+        AddressClass::Special
+    } else if address.is_loopback() || address.is_private() || is_shared {
         AddressClass::Private
     } else if first == 0
         || first >= 224 // Multicast, reserved and broadcast.
@@ -124,11 +144,9 @@ fn class_v4(address: Ipv4Addr) -> AddressClass {
 }
 
 fn class_v6(address: Ipv6Addr) -> AddressClass {
-    // The address of the AWS metadata service, which is in a private range.
-    const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
     let segments = address.segments();
     match segments {
-        _ if address == METADATA => AddressClass::Special,
+        [high, low, ..] if CLOUD_SERVICES_V6.contains(&[high, low]) => AddressClass::Special,
         _ if address.is_loopback() || address.is_unique_local() => AddressClass::Private,
         // NAT64 and 6to4 addresses contain the IPv4 address of the target.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
@@ -166,9 +184,10 @@ mod tests {
             "10.0.0.1",
             "172.16.0.1",
             "192.168.1.1",
-            "100.100.100.200",
+            "100.100.100.1",
             "::1",
             "fd12::1",
+            "fd00::1",
             "::ffff:10.0.0.1",
             "64:ff9b::7f00:1",
             "2002:a00:1::",
@@ -184,7 +203,17 @@ mod tests {
             "::",
             "fe80::1",
             "ff02::1",
+            "168.63.129.16",
+            "100.100.100.200",
+            "::ffff:100.100.100.200",
+            "64:ff9b::a83f:8110",
+            "2002:6464:64c8::",
             "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
+            "fd00:a9fe:a9fe::1",
             "::ffff:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
             "2001:db8::1",
