@@ -40,6 +40,14 @@ impl ApiError {
         )
     }
 
+    /// The bodies of other requests take all memory for bodies.
+    pub(super) fn full() -> Self {
+        Self::new(
+            ErrorCode::Busy,
+            "the host receives too many uploads at once; try again in a moment",
+        )
+    }
+
     /// An internal failure with its causes.
     pub(super) fn failed(error: &dyn std::error::Error) -> Self {
         Self::of(ErrorCode::Internal, error)

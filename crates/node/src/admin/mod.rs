@@ -3,6 +3,7 @@
 //! It listens on loopback only and rejects requests without the token, except for the readiness of
 //! the host.
 
+mod body_budget;
 mod bus_server;
 mod call;
 mod errors;
@@ -40,6 +41,7 @@ use weft_state::artifacts::Artifacts;
 use weft_telemetry::events::Events;
 use weft_telemetry::logs::Logs;
 
+use self::body_budget::BodyBudget;
 use crate::Faults;
 use crate::HostLabels;
 use crate::Joined;
@@ -102,6 +104,8 @@ pub struct Sources {
 struct Api {
     sources: Sources,
     address: SocketAddr,
+    /// The memory for bodies of requests.
+    bodies: BodyBudget,
     /// Ends the streams of followers.
     stop: CancellationToken,
     /// Owns the tasks that feed the streams.
@@ -121,6 +125,7 @@ impl Admin {
         let api = Api {
             sources,
             address,
+            bodies: BodyBudget::default(),
             stop: stop.clone(),
             tasks: tasks.clone(),
         };

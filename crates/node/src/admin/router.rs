@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use weft_control::rows::RouteRow;
@@ -14,6 +14,7 @@ use weft_lattice_config::{App, AppName, Digest};
 use weft_state::artifacts::ARTIFACT_BYTES_MAX;
 use weft_state::blocking;
 
+use super::body_budget::{BodyBudget, BodyShare};
 use super::errors::ApiError;
 use super::placement_report::PlacementReport;
 use super::query::pairs;
@@ -32,8 +33,9 @@ impl Api {
             return self.ready();
         }
         let outcome = if self.is_authorized(&request) {
-            match whole(request).await {
-                Ok(request) => self.route(request).await,
+            match whole(request, &self.bodies).await {
+                // The share is held until the body was stored.
+                Ok((request, _share)) => self.route(request).await,
                 Err(error) => Err(error),
             }
         } else {
@@ -260,17 +262,24 @@ async fn blocking<R: Send + 'static>(
         .map_err(|_| ApiError::internal())
 }
 
-/// Reads the body of a request, up to its limit.
-async fn whole(request: Request<Incoming>) -> Result<Request<Bytes>, ApiError> {
+/// Reads the body of a request, up to its limit, once there is room for it.
+async fn whole(
+    request: Request<Incoming>,
+    bodies: &BodyBudget,
+) -> Result<(Request<Bytes>, BodyShare), ApiError> {
     let limit = match *request.method() {
         Method::PUT => ARTIFACT_BYTES_MAX,
         _ => JSON_BYTES_MAX,
     };
     let (head, body) = request.into_parts();
+    let declared = body.size_hint().upper();
+    let declared = declared.and_then(|bytes| usize::try_from(bytes).ok());
+    let share = bodies.take(declared.unwrap_or(limit).min(limit)).await;
+    let share = share.ok_or_else(ApiError::full)?;
     let body = Limited::new(body, limit).collect().await;
     let body =
         body.map_err(|error| ApiError::bad_request(format!("cannot receive the body: {error}")))?;
-    Ok(Request::from_parts(head, body.to_bytes()))
+    Ok((Request::from_parts(head, body.to_bytes()), share))
 }
 
 pub(super) fn read_json<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, ApiError> {

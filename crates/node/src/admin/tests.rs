@@ -10,6 +10,7 @@ use weft_control::bus_rpc;
 use weft_lattice_config::App;
 use weft_membership::HostId;
 
+use super::body_budget::BodyBudget;
 use super::*;
 use crate::test_support::{
     TestHost, TestLattice, app, app_name, app_on, app_with, artifact, wait_for,
@@ -54,6 +55,7 @@ fn silent_api(host: &TestHost) -> Arc<Api> {
     };
     let joined = host.joined.clone();
     Arc::new(Api {
+        bodies: BodyBudget::default(),
         sources: Sources {
             about,
             controller: host.controller.clone(),

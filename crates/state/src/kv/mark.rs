@@ -33,7 +33,12 @@ impl KvBucket {
     pub async fn mark(&self) -> Result<Option<String>, BucketError> {
         match self.mark_entry().await {
             Ok(Some(mark)) => Ok(Some(mark)),
-            Ok(None) => Ok(self.stream.origin().await?.and_then(mark_of_expiring)),
+            Ok(None) => Ok(self
+                .stream
+                .origin()
+                .await?
+                .as_ref()
+                .and_then(mark_of_expiring)),
             Err(BucketError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -80,6 +85,6 @@ fn mark_key() -> EntryKey {
 }
 
 /// The mark of a stream whose messages expire.
-fn mark_of_expiring(origin: StreamOrigin) -> Option<String> {
+fn mark_of_expiring(origin: &StreamOrigin) -> Option<String> {
     (origin.config.max_age > 0).then(|| format!("{CREATED_PREFIX}{}", origin.created))
 }
