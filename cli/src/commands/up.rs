@@ -107,6 +107,7 @@ impl Up {
             notice: self.drain_notice,
             deadline: self.drain_deadline.get(),
         };
+        warn_of_visible_logins();
         let config = self.config(logs)?;
         let runtime = host_runtime()?;
         let outcome = runtime.block_on(serve(config, manifests, limits));
@@ -136,6 +137,19 @@ impl Up {
             config.faults = Some(Arc::new(ThisProcess));
         }
         Ok(config)
+    }
+}
+
+/// Logs a warning if a login is visible in the list of processes, as long as the host runs.
+fn warn_of_visible_logins() {
+    let arguments = environment::arguments();
+    let names = environment::visible_logins(&arguments).join(", ");
+    if !names.is_empty() {
+        tracing::warn!(
+            "other users of this machine can see the login to NATS in the list of processes \
+             ({names}); give it by a variable (`WEFT_NATS`, `WEFT_NATS_PASSWORD`, \
+             `WEFT_NATS_TOKEN`) or a file (`--nats-creds`, `--nats-nkey`)"
+        );
     }
 }
 

@@ -53,6 +53,29 @@ pub(crate) fn arguments() -> Vec<String> {
     arguments.collect()
 }
 
+/// The arguments that show a login to everybody who may list the processes of the machine, by name.
+pub(crate) fn visible_logins(arguments: &[String]) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    for name in ["--nats-password", "--nats-token"] {
+        let is_given = |it: &String| it.split('=').next() == Some(name);
+        if arguments.iter().any(is_given) {
+            found.push(name);
+        }
+    }
+    let servers = arguments
+        .iter()
+        .enumerate()
+        .filter_map(|(index, argument)| match argument.split_once('=') {
+            Some(("--nats", servers)) => Some(servers),
+            _ if argument == "--nats" => arguments.get(index + 1).map(String::as_str),
+            _ => None,
+        });
+    if servers.into_iter().any(|servers| servers.contains('@')) {
+        found.push("--nats");
+    }
+    found
+}
+
 /// The log filter, in the syntax of `tracing-subscriber`.
 pub(crate) fn log_filter() -> String {
     let given = variable("WEFT_LOG").and_then(|value| value.into_string().ok());
