@@ -10,9 +10,9 @@ use http::{HeaderValue, Request, Uri, Version, header};
 /// The reason for a rejected target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TargetError {
-    #[error("missing `Host` header: expected one with a host name or address")]
+    #[error("missing host: expected one `Host` header with a host name or address")]
     HostMissing,
-    #[error("repeated `Host` header: expected one")]
+    #[error("repeated host: expected one `Host` header")]
     HostRepeated,
     #[error("invalid host: expected a host name or address, and an optional port")]
     HostInvalid,

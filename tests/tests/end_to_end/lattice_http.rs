@@ -172,9 +172,8 @@ fn an_answer_of_another_host_without_data_ends_at_once() {
         assert_eq!(connection.chunk().unwrap(), b"", "the end of the body");
         // The length is promised, and nothing comes.
         let mut connection = Connection::with(lattice.front.http(), &post("/short", 0));
-        assert_eq!(connection.head().unwrap().status, 200, "{round}");
-        let end = connection.rest();
-        assert_eq!(end.unwrap(), b"", "{round}");
+        let answer = connection.rest().unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 "), "{round}: {answer:?}");
     }
     lattice.nothing_in_flight();
     // None of them holds the drain of the host that forwarded them.

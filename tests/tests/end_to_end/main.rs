@@ -21,6 +21,7 @@ mod foreign;
 mod fusion;
 mod hostile;
 mod http;
+mod http_conformance;
 mod http_p3;
 mod identity;
 mod lattice;
