@@ -49,8 +49,8 @@ pub(crate) struct Up {
     /// Listen for HTTP requests on this address
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     http: SocketAddr,
-    /// Close HTTP connections that have had no request for this long; more than the load balancer in
-    /// front keeps them
+    /// Close HTTP connections that have had no request for this long; more than the load balancer
+    /// in front keeps them
     #[arg(long, value_name = "DURATION", default_value = "75s")]
     keep_alive: DurationText,
     /// Listen for `weft` commands (the admin API) on this address

@@ -12,8 +12,8 @@ use crate::handler::Body;
 /// Removes the body of a response to `HEAD`, or with a status that has none. The component goes on:
 /// what it writes is read in `tasks`, and dropped.
 ///
-/// The response to `HEAD` has the `content-length` that `GET` would have; `204` and `304` have none.
-/// An interim status is not a response: it becomes a `500`.
+/// The response to `HEAD` has the `content-length` that `GET` would have; `204` and `304` have
+/// none. An interim status is not a response: it becomes a `500`.
 pub(crate) fn finish(
     response: Response<Body>,
     is_head: bool,

@@ -88,7 +88,7 @@ fn set<B>(request: &mut Request<B>, authority: Authority) -> Result<(), TargetEr
     Ok(())
 }
 
-/// Parses a host name or address with an optional port. User information is none of these.
+/// Parses a host name or address with an optional port, and without user information.
 fn parse(text: &[u8]) -> Result<Authority, TargetError> {
     let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(byte);
     if !text.iter().all(is_allowed) {

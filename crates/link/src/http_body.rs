@@ -117,7 +117,8 @@ impl From<ReaderDropped> for SendError {
     }
 }
 
-/// The end of a wait of at most `wait` after now, or after the deadline of the call if that is later.
+/// The end of a wait of at most `wait` after now, or after the deadline of the call if that is
+/// later.
 fn end_of_wait(deadline: Instant, wait: Duration) -> Instant {
     deadline.max(Instant::now()) + wait
 }

@@ -102,7 +102,7 @@ enum Verdict {
     Drop(&'static str),
 }
 
-/// The progress of a connection at the last look, and since when there is none.
+/// The progress of a connection at the last look, and the time of the last change.
 struct Watch<'a> {
     connection: &'a Connection,
     keep_alive: Duration,
@@ -308,7 +308,7 @@ mod tests {
     fn a_silent_connection_is_dropped_after_the_head_timeout() {
         let connection = connection();
         let mut watch = Watch::new(&connection, KEEP_ALIVE, Instant::now());
-        // Half a head, or a preface without a stream, is no request.
+        // Neither half a head nor a preface without a stream counts as a request.
         is_dropped_after(HEAD_TIMEOUT, verdict(&mut watch, || connection.received()));
     }
 
