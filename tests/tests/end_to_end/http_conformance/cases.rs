@@ -39,6 +39,25 @@ const fn report(
     }
 }
 
+/// A request with so many more headers of so many bytes.
+const fn with_headers(name: &'static str, more_headers: (usize, usize), status: u16) -> Case {
+    Case {
+        name,
+        request: Request {
+            more_headers,
+            ..GET
+        },
+        expected: Expected {
+            status,
+            body: match status {
+                200 => Body::Text("GET http://HOST/report\n0 bytes, whole\n"),
+                _ => Body::Any,
+            },
+            ..OK
+        },
+    }
+}
+
 pub(super) const CASES: &[Case] = &[
     report("get", "GET", 0, "GET http://HOST/report\n0 bytes, whole\n"),
     report(
@@ -107,6 +126,10 @@ pub(super) const CASES: &[Case] = &[
             ..OK
         },
     },
+    with_headers("large header", (1, 30_000), 200),
+    with_headers("many headers", (100, 10), 200),
+    with_headers("header over the limit", (1, 70_000), 431),
+    with_headers("more headers than the limit", (200, 10), 431),
     Case {
         name: "trailer of a request",
         request: Request {

@@ -20,6 +20,8 @@ use super::case::{Case, Request, Seen};
 struct Content {
     data: Option<Bytes>,
     has_trailer: bool,
+    /// True if more is announced than comes.
+    is_endless: bool,
 }
 
 /// Sends a request, and waits for the end of the response.
@@ -27,6 +29,22 @@ pub(super) async fn send(way: &Way, case: &Case) -> Seen {
     let exchange = timeout(PATIENCE, exchange(way, &case.request));
     let seen = exchange.await;
     seen.unwrap_or_else(|_| Seen::broken("the response did not end in time".to_owned()))
+}
+
+/// Begins an upload by HTTP/2, and sends a part of it. Runs until it is dropped.
+pub(super) async fn begin_upload(way: Way, path: &'static str) {
+    let stream = TcpStream::connect(way.address).await.unwrap();
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    let target = format!("http://{}{path}", way.host());
+    let content = Content {
+        data: Some(Bytes::from("some")),
+        has_trailer: false,
+        is_endless: true,
+    };
+    let request = http::Request::post(target).body(content).unwrap();
+    let response = sender.send_request(request);
+    let _ = tokio::join!(response, connection);
 }
 
 async fn exchange(way: &Way, request: &Request) -> Seen {
@@ -92,12 +110,17 @@ impl Request {
         for (name, value) in self.headers {
             request = request.header(*name, *value);
         }
+        let (count, bytes) = self.more_headers;
+        for number in 0..count {
+            request = request.header(format!("y-{number}"), "y".repeat(bytes));
+        }
         if self.has_trailer {
             request = request.header("trailer", "x-trailer");
         }
         let content = Content {
             data: Some(Bytes::from(vec![b'x'; self.body])).filter(|data| !data.is_empty()),
             has_trailer: self.has_trailer,
+            is_endless: false,
         };
         request.body(content).unwrap()
     }
@@ -119,15 +142,18 @@ impl Body for Content {
             let trailers = http::HeaderMap::from_iter(trailers);
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
-        Poll::Ready(None)
+        match self.is_endless {
+            true => Poll::Pending,
+            false => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_none() && !self.has_trailer
+        self.data.is_none() && !self.has_trailer && !self.is_endless
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.has_trailer {
+        match self.has_trailer || self.is_endless {
             true => SizeHint::default(),
             false => SizeHint::with_exact(self.data.as_ref().map_or(0, Bytes::len) as u64),
         }

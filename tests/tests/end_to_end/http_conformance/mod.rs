@@ -55,7 +55,7 @@ impl Lattice {
                 "- name: {name}\n\
                  \x20 source: {{file: guest:{guest}}}\n\
                  \x20 placement: {{require: {{place: back}}}}\n\
-                 \x20 limits: {{deadline: 10s}}\n\
+                 \x20 limits: {{deadline: 10m}}\n\
                  \x20 {settings}\n"
             );
         }
@@ -171,15 +171,32 @@ fn the_table_of_raw_requests_holds_in_every_way() {
 
 #[test]
 fn an_upload_that_its_client_leaves_ends_in_every_way() {
+    /// One that the guest reads, and one that it does not.
+    const UPLOADS: [&str; 2] = ["/report", "/wait?ms=300000"];
     let lattice = Lattice::start();
-    for way in lattice.ways("HTTP/1.1") {
-        for path in ["/report", "/wait?ms=9000"] {
-            let head = format!(
-                "POST {path} HTTP/1.1\nhost: {}\ncontent-length: 100000\n\nsome",
-                way.host()
-            );
-            drop(Connection::with(way.address, &head));
+    let mut connections = Vec::new();
+    let clients = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    for path in UPLOADS {
+        for way in lattice.ways("HTTP/1.1") {
+            let host = way.host();
+            let head = format!("POST {path} HTTP/1.1\nhost: {host}\ncontent-length: 99999\n\nsome");
+            connections.push(Connection::with(way.address, &head));
+        }
+        for way in lattice.ways("HTTP/2") {
+            drop(clients.spawn(client::begin_upload(way, path)));
         }
     }
+    eventually("all uploads have begun", PATIENCE, || {
+        let rows = lattice.back.own("components");
+        // Here and elsewhere, by both protocols.
+        let has_begun = rows.iter().all(|row| row["in_flight"] == 4 * UPLOADS.len());
+        has_begun.then_some(()).ok_or(format!("{rows:?}"))
+    });
+    drop(connections);
+    clients.shutdown_background();
     lattice.nothing_in_flight();
 }
