@@ -10,7 +10,7 @@
 //! the reader's own last write.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use async_nats::HeaderMap;
@@ -56,6 +56,8 @@ pub struct KvBucket {
     /// `$KV.<bucket>.`
     prefix: String,
     missing: Missing,
+    /// The start of the connection during which the bucket was found, for writes over leaf nodes.
+    found_in: Arc<Mutex<Option<Instant>>>,
 }
 
 /// The reaction of operations to a missing bucket.
@@ -161,6 +163,7 @@ impl KvBucket {
             stream: Arc::new(stream),
             prefix,
             missing,
+            found_in: Arc::default(),
         }
     }
 
@@ -325,6 +328,7 @@ impl KvBucket {
     ) -> Result<Revision, WriteError> {
         for _ in 0..ATTEMPTS_MAX {
             self.stream.check_connected().await?;
+            self.find_over_leaf_node().await?;
             let message = match expected {
                 Some(revision) => message().expected_last_subject_sequence(revision.0),
                 None => message(),
@@ -337,10 +341,34 @@ impl KvBucket {
                     let max = self.stream.connection().max_payload();
                     return Err(WriteError::TooLarge { found, max });
                 }
-                Err(PublishFailure::Store(error)) => return Err(WriteError::Store(error)),
+                Err(PublishFailure::Store(error)) => {
+                    *self.found_in() = None;
+                    return Err(WriteError::Store(error));
+                }
             }
         }
         Err(WriteError::Store(self.stream.unavailable()))
+    }
+
+    /// Finds or creates the bucket before the first write of a connection to a leaf node.
+    ///
+    /// There, a write to a missing bucket has no reply at all, not even that nothing listens: the leaf
+    /// node passes every subject of the domain on, and its hub, where the subject becomes that of the
+    /// bucket, sends no such report back. Nothing was written before, so no write is applied twice.
+    async fn find_over_leaf_node(&self) -> Result<(), BucketError> {
+        if self.stream.store().domain().is_none() {
+            return Ok(());
+        }
+        let session = self.session().await?;
+        if *self.found_in() != Some(session) {
+            self.resolve_missing().await?;
+            *self.found_in() = Some(session);
+        }
+        Ok(())
+    }
+
+    fn found_in(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.found_in.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn publish(

@@ -1,6 +1,9 @@
 //! Buckets from a leaf node without JetStream: they are on the servers of its hub.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use tokio::time::timeout;
 use weft_bus::nats::{NatsError, NatsOptions, connect};
 use weft_bus::{Bus, Scope};
 use weft_lattice_config::Digest;
@@ -92,5 +95,32 @@ async fn a_domain_that_is_no_part_of_a_subject_is_rejected() {
             matches!(error, Some(NatsError::Domain { .. })),
             "{domain:?}"
         );
+    }
+}
+
+/// The longest time for an operation that waits for nothing: the limit of a request is five seconds.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+async fn the_first_operation_on_a_new_bucket_may_be_a_write() {
+    let (leaf, hub) = start_leaf_and_hub();
+    let on_leaf = host(&leaf, Some(HUB_DOMAIN)).await;
+    reached(&records(&on_leaf)).await;
+    let on_hub = host(&hub, None).await;
+    let shop = Key::new(&["apps", "shop"]).unwrap();
+    for number in 0..20 {
+        let open = |bus: &Bus| {
+            let name = format!("new{number}");
+            Records::open(bus, &name, &BucketOptions::default()).unwrap()
+        };
+        let records = open(&on_leaf);
+        let put = records.put(&shop, Bytes::from("1"), Revision::NONE);
+        let revision = timeout(AT_ONCE, put).await.unwrap().unwrap();
+        // It was applied once.
+        assert_eq!(revision, Revision(1), "bucket {number}");
+        let record = open(&on_hub).get(&shop).await.unwrap().unwrap();
+        assert_eq!(record.revision, revision);
+        let again = records.put(&shop, Bytes::from("2"), revision);
+        assert_eq!(timeout(AT_ONCE, again).await.unwrap().unwrap(), Revision(2));
     }
 }
