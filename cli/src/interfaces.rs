@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn check_import(import: &Extern, need: Need, providers: &[&str]) {
-        let found = Import::new(import, &providers::registry(None));
+        let found = Import::new(import, &providers::without_host());
         assert_eq!(found.need, need, "{}", import.name);
         assert_eq!(found.providers, providers, "{}", import.name);
     }

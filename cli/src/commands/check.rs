@@ -58,7 +58,7 @@ impl Check {
         let mut all = AllChecked::default();
         if !manifests.is_empty() {
             let directory = tempfile::tempdir().map_err(|error| cannot_check(&error))?;
-            let registry = providers::registry(None);
+            let registry = providers::without_host();
             let check = ManifestCheck::start(directory.path(), registry)
                 .map_err(|error| cannot_check(&error))?;
             let routes = shared_routes(&manifests);

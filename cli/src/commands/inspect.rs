@@ -193,7 +193,7 @@ impl Inspection {
             exports,
             uses_async,
         } = description;
-        let providers = providers::registry(None);
+        let providers = providers::without_host();
         Inspection {
             component,
             digest,

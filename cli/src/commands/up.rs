@@ -13,6 +13,7 @@ use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, HostNameError, ch
 use weft_host::logs::Logs;
 use weft_host::{DrainLimits, DrainOutcome, Host, HostConfig, MeshError, StartError};
 use weft_lattice_config::{DurationText, QuantityError};
+use weft_provider::Registry;
 
 use crate::commands::deploy::Consent;
 use crate::commands::{deploy, host_runtime};
@@ -89,6 +90,10 @@ pub(crate) struct Up {
     /// Reject `weft drill`, which kills or suspends hosts to test failover
     #[arg(long)]
     no_drills: bool,
+    /// Let manifests name the NATS servers that this JSON file defines, as in `server: NAME` of a
+    /// `keyvalue-nats` provider
+    #[arg(long, value_name = "FILE")]
+    nats_servers: Option<PathBuf>,
     #[command(flatten)]
     lattice: LatticeOptions,
 }
@@ -103,6 +108,7 @@ impl Up {
         let manifests = manifest::read_all(&self.files)?;
         let logs = Logs::new();
         let _log = logging::start(self.log_format, &logs)?;
+        let servers = providers::read_servers(self.nats_servers.as_deref())?;
         let limits = DrainLimits {
             notice: self.drain_notice,
             deadline: self.drain_deadline.get(),
@@ -110,7 +116,8 @@ impl Up {
         warn_of_visible_logins();
         let config = self.config(logs)?;
         let runtime = host_runtime()?;
-        let outcome = runtime.block_on(serve(config, manifests, limits));
+        let registry = providers::registry(config.mesh.as_ref(), servers);
+        let outcome = runtime.block_on(serve(config, registry, manifests, limits));
         // Compilations that still run when the host ends are abandoned.
         runtime.shutdown_background();
         outcome
@@ -223,11 +230,11 @@ fn distinct(labels: Vec<(String, String)>) -> Result<BTreeMap<String, String>, F
 /// every step but the drain.
 async fn serve(
     config: HostConfig,
+    registry: Registry,
     manifests: Vec<Manifest>,
     limits: DrainLimits,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
-    let registry = providers::registry(config.mesh.as_ref());
     let host = tokio::select! {
         started = Host::start(config, registry) => {
             started.map_err(|error| start_failure(&error))?

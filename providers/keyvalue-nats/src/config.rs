@@ -1,13 +1,28 @@
 //! The configuration of a provider in the manifest, and the name of its bucket.
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 use weft_bus::SubjectError;
-use weft_bus::nats::{Login, NatsError, NatsOptions, TlsIdentity, TlsOptions};
+use weft_bus::nats::NatsError;
 use weft_provider::{ConfigProblem, Context, Settings, parse};
 use weft_state::buckets::{BucketError, BucketOptions, Storage, server_name_part};
 use weft_state::kv::BUCKET_NAME_BYTES_MAX;
+
+/// The servers of the lattice, in the [place](NatsConfig::place) of a bucket. No name that an
+/// operator defines.
+pub(crate) const LATTICE_SERVERS: &str = "lattice";
+
+/// The keys of earlier releases, with which a manifest could have a host read any file and connect
+/// to any server.
+const REMOVED_KEYS: [&str; 8] = [
+    "servers",
+    "creds",
+    "nkey-file",
+    "user",
+    "password-file",
+    "token-file",
+    "tls",
+    "domain",
+];
 
 /// The prefix of Weft's own buckets. Manifests may not use it: the desired state and the data of
 /// other apps are in such buckets.
@@ -16,25 +31,11 @@ const OWN_BUCKETS: &str = "weft-";
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct NatsConfig {
-    pub(crate) servers: Vec<String>,
-    creds: Option<PathBuf>,
-    nkey_file: Option<PathBuf>,
-    user: Option<String>,
-    password_file: Option<PathBuf>,
-    token_file: Option<PathBuf>,
-    tls: Option<TlsConfig>,
-    domain: Option<String>,
+    /// The name of servers that an operator has defined; `None` for those of the lattice.
+    pub(crate) server: Option<String>,
     bucket: Option<String>,
     replicas: Replicas,
     storage: StorageConfig,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct TlsConfig {
-    ca: Option<PathBuf>,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
 }
 
 /// An odd number: a majority is one more than half.
@@ -56,9 +57,21 @@ pub enum StartError {
     /// The servers are not configured, and the host has not joined a lattice.
     #[error(
         "NATS servers are missing: this host has not joined a lattice; start the host with \
-         `weft up --nats URL`, or set `servers: [\"nats://host:4222\"]` in the provider's `config`"
+         `weft up --nats URL`, or name servers that it knows (`weft up --nats-servers FILE`) in the \
+         provider's `config`, as in `server: NAME`"
     )]
     NoLattice,
+    /// The servers are not defined on this host.
+    #[error(
+        "NATS servers `{name}` are not defined on this host, expected {known}; an operator defines \
+         them for each host with `weft up --nats-servers FILE`"
+    )]
+    UnknownServer {
+        /// The name in the manifest.
+        name: String,
+        /// The names of this host.
+        known: String,
+    },
     /// The bucket is not configured, and the host has not joined a lattice.
     #[error(
         "the name of the bucket is missing: this host has not joined a lattice, so there is no \
@@ -93,57 +106,19 @@ impl NatsConfig {
     /// # Errors
     /// The first wrong or inconsistent option.
     pub(crate) fn read(context: &Context<'_>, settings: &Settings) -> Result<Self, ConfigProblem> {
+        for key in REMOVED_KEYS {
+            if settings.contains_key(key) {
+                let expected = "`server: NAME` instead, a name that an operator has defined with \
+                                `weft up --nats-servers FILE`";
+                return Err(ConfigProblem::invalid(context, key, &"…", &expected));
+            }
+        }
         let config: Self = parse(context, settings)?;
         config.check(context)?;
         Ok(config)
     }
 
-    /// Checks that the options are consistent.
     fn check(&self, context: &Context<'_>) -> Result<(), ConfigProblem> {
-        let file = |path: &PathBuf| path.display().to_string();
-        let needs_servers = [
-            ("creds", self.creds.as_ref().map(file)),
-            ("nkey-file", self.nkey_file.as_ref().map(file)),
-            ("user", self.user.clone()),
-            ("token-file", self.token_file.as_ref().map(file)),
-            ("tls", self.tls.as_ref().map(|_| "…".to_owned())),
-            ("domain", self.domain.clone()),
-        ];
-        for (key, given) in needs_servers {
-            if let (true, Some(given)) = (self.servers.is_empty(), given) {
-                let expected =
-                    "`servers` as well: the lattice's servers are used with the host's credentials";
-                return Err(ConfigProblem::invalid(context, key, &given, &expected));
-            }
-        }
-        let logins = [
-            ("creds", self.creds.as_ref().map(file)),
-            ("nkey-file", self.nkey_file.as_ref().map(file)),
-            ("user", self.user.clone()),
-            ("token-file", self.token_file.as_ref().map(file)),
-        ];
-        let mut given = logins
-            .into_iter()
-            .filter_map(|(key, given)| Some((key, given?)));
-        if let (Some((key, given)), Some((other, _))) = (given.next(), given.next()) {
-            let expected = format!("either `{key}` or `{other}`");
-            return Err(ConfigProblem::invalid(context, key, &given, &expected));
-        }
-        if self.user.is_some() != self.password_file.is_some() {
-            let (key, given) = match (&self.user, &self.password_file) {
-                (Some(user), _) => ("user", user.clone()),
-                (None, path) => ("password-file", path.as_ref().map(file).unwrap_or_default()),
-            };
-            let expected = "both `user` and `password-file`, or neither";
-            return Err(ConfigProblem::invalid(context, key, &given, &expected));
-        }
-        if let Some(TlsConfig { cert, key, .. }) = &self.tls
-            && cert.is_some() != key.is_some()
-        {
-            let given = if cert.is_some() { "cert" } else { "key" };
-            let expected = "both `cert` and `key`, or neither";
-            return Err(ConfigProblem::invalid(context, "tls", &given, &expected));
-        }
         match &self.bucket {
             Some(name) if !is_bucket_name(name) => {
                 let expected = format!(
@@ -182,10 +157,7 @@ impl NatsConfig {
 
     /// The place of a bucket, as the desired state remembers it.
     pub(crate) fn place(&self, bucket: &str) -> String {
-        let servers = match self.servers.is_empty() {
-            true => "lattice",
-            false => "servers",
-        };
+        let servers = self.server.as_deref().unwrap_or(LATTICE_SERVERS);
         format!("{servers}/{bucket}")
     }
 
@@ -197,53 +169,6 @@ impl NatsConfig {
                 StorageConfig::Memory => Storage::Memory,
             },
         }
-    }
-
-    async fn login(&self) -> Result<Option<Login>, NatsError> {
-        if let Some(path) = &self.creds {
-            return Ok(Some(Login::Credentials(path.clone())));
-        }
-        if let Some(path) = &self.nkey_file {
-            return Ok(Some(Login::NkeyFile(path.clone())));
-        }
-        if let Some(path) = &self.token_file {
-            return Ok(Some(Login::Token(read_secret("a token", path).await?)));
-        }
-        if let (Some(user), Some(path)) = (&self.user, &self.password_file) {
-            let (user, password) = (user.clone(), read_secret("a password", path).await?);
-            return Ok(Some(Login::Password { user, password }));
-        }
-        Ok(None)
-    }
-
-    /// Returns the options to connect to the configured servers, with this host's name.
-    pub(crate) async fn nats_options(&self, host: &str) -> Result<NatsOptions, StartError> {
-        Ok(NatsOptions {
-            servers: self.servers.clone(),
-            login: self.login().await?,
-            tls: self.tls.as_ref().map(|tls| TlsOptions {
-                ca: tls.ca.clone(),
-                identity: tls
-                    .cert
-                    .clone()
-                    .zip(tls.key.clone())
-                    .map(|(cert, key)| TlsIdentity { cert, key }),
-            }),
-            jetstream_domain: self.domain.clone(),
-            name: host.to_owned(),
-        })
-    }
-}
-
-/// Reads a file with a secret; a line break at its end does not count.
-async fn read_secret(what: &'static str, path: &PathBuf) -> Result<String, NatsError> {
-    match tokio::fs::read_to_string(path).await {
-        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(source) => Err(NatsError::File {
-            what,
-            path: path.clone(),
-            source,
-        }),
     }
 }
 

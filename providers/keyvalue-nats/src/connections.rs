@@ -11,6 +11,7 @@ use weft_state::kv::{KvBucket, Missing};
 
 use crate::Lattice;
 use crate::config::{NatsConfig, StartError};
+use crate::named_servers::NamedServers;
 
 /// Time to wait for a new connection: one connection attempt. After that the provider starts
 /// anyway; its operations fail until the servers are available.
@@ -29,6 +30,7 @@ const LATTICE_DEFAULT: &str = "default";
 /// Connections by options. A connection ends when the last provider that uses it is closed.
 pub(crate) struct Connections {
     lattice: Option<Lattice>,
+    servers: NamedServers,
     open: Mutex<Vec<OpenConnection>>,
 }
 
@@ -50,9 +52,10 @@ pub(crate) struct BucketConnection {
 // === impl Connections ===
 
 impl Connections {
-    pub(crate) fn new(lattice: Option<Lattice>) -> Self {
+    pub(crate) fn new(lattice: Option<Lattice>, servers: NamedServers) -> Self {
         Self {
             lattice,
+            servers,
             open: Mutex::default(),
         }
     }
@@ -64,13 +67,13 @@ impl Connections {
         config: &NatsConfig,
     ) -> Result<BucketConnection, StartError> {
         let lattice = self.lattice.as_ref();
-        let options = match (lattice, config.servers.is_empty()) {
-            (lattice, false) => {
+        let options = match (lattice, &config.server) {
+            (lattice, Some(server)) => {
                 let host = lattice.map_or(HOST_DEFAULT, |lattice| lattice.nats.name.as_str());
-                config.nats_options(host).await?
+                self.servers.options(server, host).await?
             }
-            (Some(lattice), true) => lattice.nats.clone(),
-            (None, true) => return Err(StartError::NoLattice),
+            (Some(lattice), None) => lattice.nats.clone(),
+            (None, None) => return Err(StartError::NoLattice),
         };
         let lattice = lattice.map(|lattice| lattice.name.as_str());
         let name = config.bucket_name(lattice, context)?;
@@ -153,7 +156,7 @@ mod tests {
             ..NatsOptions::default()
         };
         let name = "test".to_owned();
-        let connections = Connections::new(Some(Lattice { name, nats }));
+        let connections = Connections::new(Some(Lattice { name, nats }), NamedServers::default());
         let config: NatsConfig = parse(&"provider `store`", &Settings::new()).unwrap();
         let memory: Arc<dyn StoreMemory> = Arc::<ProcessMemory>::default();
         let context = |app| Context {

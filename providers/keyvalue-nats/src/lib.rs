@@ -5,14 +5,12 @@
 //!
 //! | key | default | meaning |
 //! | --- | --- | --- |
-//! | `servers` | servers of the host's lattice | URLs such as `nats://host:port` |
-//! | `creds`, `nkey-file` | none | credential file on each host; one of them, with `servers` |
-//! | `tls` | none | `{ca, cert, key}`, files on each host, with `servers` |
+//! | `server` | servers of the host's lattice | the name of [servers](NamedServers) that an operator defined |
 //! | `bucket` | lattice, app and provider | the bucket on the servers; equal names share it |
 //! | `replicas` | 1 | number of servers that store a new bucket: 1, 3 or 5 |
 //! | `storage` | `file` | storage of a new bucket: `file` or `memory` |
 //!
-//! `tls: {}` trusts the machine's own roots. The `bucket` of a link is a part of the key in the
+//! The `bucket` of a link is a part of the key in the
 //! provider's bucket; see [`BucketNames`](keyvalue::BucketNames).
 //!
 //! Guarantees:
@@ -32,6 +30,7 @@
 mod bucket;
 mod config;
 mod connections;
+mod named_servers;
 mod operation_error;
 mod page;
 
@@ -49,6 +48,7 @@ use bucket::{NatsBucket, ProviderBucket};
 use config::NatsConfig;
 pub use config::StartError;
 use connections::{BucketConnection, Connections};
+pub use named_servers::{NamedServers, SERVERS_FILE_BYTES_MAX, ServersError};
 
 /// The lattice that a host has joined.
 #[derive(Clone, Debug)]
@@ -71,11 +71,12 @@ struct NatsProvider {
 // === impl NatsFactory ===
 
 impl NatsFactory {
-    /// Creates the factory of a host, with the lattice that the host has joined, if any.
+    /// Creates the factory of a host, with the lattice that the host has joined, if any, and the
+    /// servers that manifests may name.
     #[must_use]
-    pub fn new(lattice: Option<Lattice>) -> Self {
+    pub fn new(lattice: Option<Lattice>, servers: NamedServers) -> Self {
         Self {
-            connections: Connections::new(lattice),
+            connections: Connections::new(lattice, servers),
         }
     }
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 use weft_bus::nats::NatsOptions;
-use weft_keyvalue_nats::{BATCH_WAIT_MAX, Lattice, NatsFactory, OPERATION_WAIT_MAX};
+use weft_keyvalue_nats::{BATCH_WAIT_MAX, Lattice, NamedServers, NatsFactory, OPERATION_WAIT_MAX};
 use weft_provider::keyvalue::{Bucket, CasOutcome, KeyValue};
 use weft_provider::stores::{ProcessMemory, StoreMemory, StoreName};
 use weft_provider::{Capability, Context, Factory, LinkContext, Provider, Settings};
@@ -51,14 +51,28 @@ fn host(nats: &NatsServer) -> NatsFactory {
 }
 
 fn host_of(lattice: &str, nats: &NatsServer) -> NatsFactory {
-    NatsFactory::new(Some(Lattice {
+    NatsFactory::new(
+        Some(lattice_on(lattice, nats, None)),
+        NamedServers::default(),
+    )
+}
+
+fn lattice_on(lattice: &str, nats: &NatsServer, domain: Option<&str>) -> Lattice {
+    Lattice {
         name: lattice.to_owned(),
         nats: NatsOptions {
             servers: vec![nats.url()],
             name: "host".to_owned(),
+            jetstream_domain: domain.map(str::to_owned),
             ..NatsOptions::default()
         },
-    }))
+    }
+}
+
+/// A host without a lattice, for which an operator has defined these servers.
+fn alone_with(definitions: &Value) -> NatsFactory {
+    let definitions = NamedServers::parse(definitions.to_string().as_bytes());
+    NatsFactory::new(None, definitions.unwrap())
 }
 
 fn settings(config: &Value) -> Settings {
@@ -137,15 +151,8 @@ fn it_passes_the_conformance_checks_in_memory() {
 
 /// A host of the lattice `test` on a leaf node.
 fn host_on_leaf(leaf: &NatsServer) -> NatsFactory {
-    NatsFactory::new(Some(Lattice {
-        name: "test".to_owned(),
-        nats: NatsOptions {
-            servers: vec![leaf.url()],
-            name: "host".to_owned(),
-            jetstream_domain: Some(HUB_DOMAIN.to_owned()),
-            ..NatsOptions::default()
-        },
-    }))
+    let lattice = lattice_on("test", leaf, Some(HUB_DOMAIN));
+    NatsFactory::new(Some(lattice), NamedServers::default())
 }
 
 /// Opens a bucket once the leaf node has reached its hub.
@@ -165,13 +172,20 @@ async fn open_on_leaf(host: &NatsFactory, config: &Value) -> Arc<dyn Bucket> {
 async fn hosts_on_a_leaf_node_share_the_bucket_of_its_hub() {
     let (leaf, hub) = start_leaf_and_hub();
     let on_leaf = open_on_leaf(&host_on_leaf(&leaf), &json!({})).await;
-    // Another host names servers and domain itself.
-    let config = json!({ "servers": [leaf.url()], "domain": HUB_DOMAIN });
-    let configured = open_on_leaf(&host(&leaf), &config).await;
+    // The servers and the domain of another host are defined under a name.
+    let defined = alone_with(&json!({ "leaf": { "servers": [leaf.url()], "domain": HUB_DOMAIN } }));
+    let config = json!({ "server": "leaf", "bucket": "weft" });
+    let bucket = json!({ "bucket": "weft" });
+    let (configured, named) = (
+        open_on_leaf(&defined, &config).await,
+        open_on_leaf(&host_on_leaf(&leaf), &bucket).await,
+    );
+    configured.set("key", bytes("1")).await.unwrap();
+    assert_eq!(named.get("key").await, Ok(Some(bytes("1"))));
     let on_hub = open(&host(&hub)).await;
     assert_eq!(on_leaf.get("key").await, Ok(None));
     on_leaf.set("key", bytes("1")).await.unwrap();
-    for bucket in [&on_hub, &on_leaf, &configured] {
+    for bucket in [&on_hub, &on_leaf, &on_hub] {
         assert_eq!(bucket.get("key").await, Ok(Some(bytes("1"))));
         bucket.increment("counter", 1).await.unwrap();
         let mut keys = bucket.list_keys(None).await.unwrap().keys;
@@ -181,6 +195,22 @@ async fn hosts_on_a_leaf_node_share_the_bucket_of_its_hub() {
     assert_eq!(on_leaf.increment("counter", 0).await, Ok(3));
     on_leaf.delete("key").await.unwrap();
     assert_eq!(on_hub.get("key").await, Ok(None));
+}
+
+#[tokio::test]
+async fn the_first_operation_on_a_leaf_node_may_be_a_write() {
+    let (leaf, _hub) = start_leaf_and_hub();
+    let host = host_on_leaf(&leaf);
+    until("the leaf node has reached its hub", async || {
+        host.check(&shop(), &Settings::new()).await.is_ok()
+    })
+    .await;
+    for storage in ["file", "memory"] {
+        let config = json!({ "bucket": format!("new-{storage}"), "storage": storage });
+        let bucket = open_on_leaf(&host, &config).await;
+        bucket.set("key", bytes("1")).await.unwrap();
+        assert_eq!(bucket.get("key").await, Ok(Some(bytes("1"))));
+    }
 }
 
 #[tokio::test]
@@ -202,13 +232,15 @@ async fn every_form_of_login_opens_a_bucket() {
         ("token: secret", json!({})),
     ] {
         let nats = start_nats_with(&format!("authorization {{ {authorization} }}"));
-        let mut config = settings(&config);
-        let server = match config.is_empty() {
+        let mut definition = settings(&config);
+        let server = match definition.is_empty() {
             true => nats.url().replace("nats://", "nats://secret@"),
             false => nats.url(),
         };
-        config.insert("servers".to_owned(), json!([server]));
-        let bucket = open_as(&host(&nats), &shop(), &Value::Object(config)).await;
+        definition.insert("servers".to_owned(), json!([server]));
+        let host = alone_with(&json!({ "own": definition }));
+        let config = json!({ "server": "own", "bucket": "shop" });
+        let bucket = open_as(&host, &shop(), &config).await;
         bucket.set("key", bytes("value")).await.unwrap();
     }
 }
@@ -336,15 +368,15 @@ async fn lattices_apps_and_providers_share_a_bucket_only_by_its_name() {
         );
     }
     // A host without a lattice shares the bucket by its name too.
-    let given = json!({ "bucket": "shared", "servers": [nats.url()] });
-    let shared = open_as(&NatsFactory::new(None), &shop(), &given).await;
+    let given = json!({ "bucket": "shared", "server": "own" });
+    let alone = alone_with(&json!({ "own": { "servers": [nats.url()] } }));
+    let shared = open_as(&alone, &shop(), &given).await;
     assert_eq!(shared.get("key").await, Ok(Some(bytes("shared"))));
 }
 
 #[tokio::test]
 async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
     let nats = start_nats();
-    let servers = json!([nats.url()]);
     let check = async |config: Value, parts: &[&str]| {
         let message = refusal(&host(&nats), config).await;
         for part in parts {
@@ -376,34 +408,40 @@ async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
         &["key `bucket`", "do not begin with `weft-`"],
     )
     .await;
+    // A manifest names no address and no file.
+    for (key, value) in [
+        ("servers", json!(["nats://10.0.0.1:4222"])),
+        ("creds", json!("/root/.ssh/id_rsa")),
+        ("tls", json!({})),
+    ] {
+        let expected = format!("key `{key}`: invalid value `…`");
+        let parts = [
+            &*expected,
+            "`server: NAME`",
+            "`weft up --nats-servers FILE`",
+        ];
+        check(json!({ key: value }), &parts).await;
+    }
     check(
-        json!({ "creds": "/a.creds" }),
-        &[
-            "key `creds`: invalid value `/a.creds`",
-            "expected `servers`",
-        ],
+        json!({ "server": "analytics" }),
+        &["NATS servers `analytics` are not defined on this host, expected none"],
     )
     .await;
-    check(json!({ "tls": {} }), &["key `tls`", "expected `servers`"]).await;
-    let both = json!({ "servers": servers, "creds": "/a", "nkey-file": "/b" });
-    check(both, &["either `creds` or `nkey-file`"]).await;
-    let half = json!({ "servers": servers, "tls": { "cert": "/a" } });
-    check(half, &["both `cert` and `key`"]).await;
-    let missing = json!({ "servers": servers, "nkey-file": "/nowhere" });
-    check(
-        missing,
-        &[
-            "cannot start",
-            "cannot read the seed of an nkey",
-            "/nowhere",
-        ],
-    )
-    .await;
-    check(
-        json!({ "servers": ["http://a"] }),
-        &["nats://host:port", "`http://a`"],
-    )
-    .await;
+    let defined = alone_with(&json!({
+        "seed": { "servers": [nats.url()], "nkey-file": "/nowhere" },
+        "web": { "servers": ["http://a"] },
+    }));
+    for (server, parts) in [
+        ("seed", &["cannot read the seed of an nkey", "/nowhere"][..]),
+        ("web", &["nats://host:port", "`http://a`"]),
+        ("sea", &["expected one of `seed`, `web`"]),
+    ] {
+        let config = json!({ "server": server, "bucket": "shop" });
+        let message = refusal(&defined, config).await;
+        for part in parts {
+            assert!(message.contains(part), "{message}");
+        }
+    }
     // A single server cannot store three copies.
     check(
         json!({ "replicas": 3 }),
@@ -419,11 +457,11 @@ async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
 #[tokio::test]
 async fn a_host_without_a_lattice_gets_an_error_with_the_missing_options() {
     let nats = start_nats();
-    let alone = NatsFactory::new(None);
+    let alone = alone_with(&json!({ "own": { "servers": [nats.url()] } }));
     let message = refusal(&alone, json!({})).await;
     assert!(message.contains("`weft up --nats URL`"), "{message}");
-    assert!(message.contains("servers"), "{message}");
-    let message = refusal(&alone, json!({ "servers": [nats.url()] })).await;
+    assert!(message.contains("`server: NAME`"), "{message}");
+    let message = refusal(&alone, json!({ "server": "own" })).await;
     assert!(message.contains("`bucket: shop-orders`"), "{message}");
 }
 
@@ -515,16 +553,19 @@ fn cluster() -> [NatsServer; 3] {
 async fn with_three_replicas_any_server_may_be_lost() {
     let mut servers = cluster();
     let urls: Vec<_> = servers.iter().map(NatsServer::url).collect();
-    let config =
-        |servers: &[String]| json!({ "servers": servers, "bucket": "kept", "replicas": 3 });
-    let host = NatsFactory::new(None);
-    let all = config(&urls);
+    let mut definitions = json!({ "all": { "servers": urls } });
+    for (number, url) in urls.iter().enumerate() {
+        definitions[format!("s{number}")] = json!({ "servers": [url] });
+    }
+    let config = |server: &str| json!({ "server": server, "bucket": "kept", "replicas": 3 });
+    let host = alone_with(&definitions);
+    let all = config("all");
     until("the servers have found each other", async || {
         host.check(&shop(), &settings(&all)).await.is_ok()
     })
     .await;
     // Hosts with connections to different servers, some of which are followers.
-    let [one, other] = [&urls[..1], &urls[1..2]].map(config);
+    let [one, other] = ["s0", "s1"].map(config);
     let (one, other) = (
         open_as(&host, &shop(), &one).await,
         open_as(&host, &shop(), &other).await,
@@ -556,7 +597,7 @@ async fn with_three_replicas_any_server_may_be_lost() {
         .await;
         server.start().unwrap();
         // With the next server lost before this one has rejoined, a majority would be missing.
-        let own = config(&urls[lost..=lost]);
+        let own = config(&format!("s{lost}"));
         until("the server has rejoined", async || {
             host.check(&shop(), &settings(&own)).await.is_ok()
         })

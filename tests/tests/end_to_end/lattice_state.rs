@@ -200,15 +200,25 @@ fn a_deploy_says_what_the_store_lacks() {
         assert_ne!(refused.code, Some(0), "{config}");
         refused.expect_stderr(parts);
     };
-    let alone = Weft::empty();
+    let definitions = json!({ "own": { "servers": [bare.url()] } }).to_string();
+    let definitions = files.write("servers.json", definitions);
+    let alone = Weft::start(&Options {
+        arguments: &["--nats-servers", definitions.to_str().unwrap()],
+        ..Options::default()
+    });
     check(
         &alone,
         "",
         &["provider `store` of app `stores`", "weft up --nats URL"],
     );
     check(&alone, "replicas: 2", &["key `replicas`", "1, 3 or 5"]);
+    check(
+        &alone,
+        "server: own, bucket: probes",
+        &["`probes`", "nats-server -js"],
+    );
     let servers = format!("servers: ['{}'], bucket: probes", bare.url());
-    check(&alone, &servers, &["`probes`", "nats-server -js"]);
+    check(&alone, &servers, &["key `servers`", "`server: NAME`"]);
     assert!(alone.get("apps").is_empty());
 
     let url = bare.url();
