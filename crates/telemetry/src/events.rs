@@ -4,11 +4,14 @@
 use tokio::sync::broadcast;
 use weft_control::EventRow;
 
-use crate::event_log::{BoundedLog, Numbered};
+use crate::event_log::{BoundedLog, Capacity, Numbered};
 use crate::logs::now_ms;
 
-/// Number of stored events: a busy day of a large lattice, in a megabyte.
-const EVENTS_MAX: usize = 4_096;
+/// The most stored events: a busy day of a large lattice, in a megabyte.
+const EVENTS_MAX: Capacity = Capacity {
+    entries: 4_096,
+    bytes: 4 << 20,
+};
 
 /// The newest events of a host. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -137,6 +140,10 @@ impl Events {
 impl Numbered for EventRow {
     fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.message.len()
     }
 }
 

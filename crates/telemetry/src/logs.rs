@@ -1,5 +1,6 @@
 //! Log lines of guests: `tracing` events of one target; the newest are stored for `weft logs`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use weft_control::LogLine;
 
-use crate::event_log::{BoundedLog, Numbered};
+use crate::event_log::{BoundedLog, Capacity, Numbered};
 
 /// The `tracing` target of all log lines of guests.
 pub const GUEST_TARGET: &str = "weft::guest";
@@ -18,8 +19,18 @@ pub const GUEST_TARGET: &str = "weft::guest";
 /// The stream of messages of the host about a guest.
 pub const GUEST_STREAM_HOST: &str = "host";
 
-/// Number of stored lines: some megabytes at most.
-const LINES_MAX: usize = 10_000;
+/// The most stored lines.
+const LINES_MAX: Capacity = Capacity {
+    entries: 10_000,
+    bytes: 8 << 20,
+};
+
+/// The longest message of a line, in bytes: longer than any line of a guest's output, and enough for
+/// the causes of a trap. What a guest or another host contributes to a message has no other bound.
+pub const MESSAGE_BYTES_MAX: usize = 24 << 10;
+
+/// In front of each further line of a message. Lines of the log do not begin with it.
+const INDENT: &str = "    ";
 
 /// The newest log lines of the guests of a host. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,8 +51,9 @@ pub enum GuestStream {
     Host,
 }
 
-/// Logs a line of a guest's output.
+/// Logs a line of a guest's output, or a message about a guest.
 pub fn guest_line(app: &str, component: &str, stream: GuestStream, message: &str) {
+    let message = one_record(message);
     match stream {
         GuestStream::Stdout => {
             tracing::info!(target: GUEST_TARGET, app, component, stream = "stdout", "{message}");
@@ -53,6 +65,30 @@ pub fn guest_line(app: &str, component: &str, stream: GuestStream, message: &str
             tracing::error!(target: GUEST_TARGET, app, component, stream = GUEST_STREAM_HOST, "{message}");
         }
     }
+}
+
+/// The text of a guest as one record of the log: a guest cannot forge another, by a line end or by a
+/// control character that moves the cursor. Cut at [`MESSAGE_BYTES_MAX`].
+#[must_use]
+pub fn one_record(text: &str) -> Cow<'_, str> {
+    let cut = &text[..text.floor_char_boundary(MESSAGE_BYTES_MAX)];
+    let is_plain = |character: char| !character.is_control() || character == '\t';
+    if cut.len() == text.len() && text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut record = String::with_capacity(cut.len() + INDENT.len());
+    for character in cut.chars() {
+        match character {
+            '\n' => record.extend(["\n", INDENT]),
+            plain if is_plain(plain) => record.push(plain),
+            control => record.extend(control.escape_default()),
+        }
+    }
+    if cut.len() < text.len() {
+        let missing = text.len() - cut.len();
+        record += &format!("… [{missing} of {} bytes cut]", text.len());
+    }
+    Cow::Owned(record)
 }
 
 impl Default for Logs {
@@ -117,6 +153,10 @@ impl Logs {
 impl Numbered for LogLine {
     fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.message.len()
     }
 }
 
@@ -193,6 +233,19 @@ mod tests {
             ("shop", "hello")
         );
         assert_eq!(lines[0].stream, "stdout");
+    }
+
+    #[test]
+    fn a_message_is_one_record_of_bounded_length() {
+        assert_eq!(one_record("a\tb"), "a\tb");
+        assert_eq!(
+            one_record("a\r2026 ERROR forged\nb\u{1b}[2J"),
+            "a\\r2026 ERROR forged\n    b\\u{1b}[2J"
+        );
+        let long = "é".repeat(MESSAGE_BYTES_MAX);
+        let record = one_record(&long);
+        assert!(record.len() < MESSAGE_BYTES_MAX + 100);
+        assert!(record.ends_with("… [24576 of 49152 bytes cut]"), "{record}");
     }
 
     #[test]

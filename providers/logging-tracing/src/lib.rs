@@ -16,9 +16,10 @@ use weft_provider::logging::{self, Level, LogRecord, Logging};
 use weft_provider::{
     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
 };
+use weft_telemetry::logs::{GUEST_TARGET, one_record};
 
 /// The target of all events, for filters.
-pub const TARGET: &str = "weft::guest";
+pub const TARGET: &str = GUEST_TARGET;
 
 /// Makes providers of the kind `logging-tracing`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -111,7 +112,8 @@ impl Logging for ComponentLog {
             return;
         }
         let (app, component) = (self.app.as_str(), self.component.as_str());
-        let (context, message) = (record.context(), record.message());
+        let (context, message) = (one_record(record.context()), one_record(record.message()));
+        let context = &*context;
         match record.level() {
             Level::Trace => trace!(target: TARGET, app, component, context, "{message}"),
             Level::Debug => debug!(target: TARGET, app, component, context, "{message}"),
