@@ -248,3 +248,59 @@ fn an_instance_lives_as_long_as_the_manifest_says() {
         .expect(500, &[]);
     assert!(["1", "3"].contains(&counts("reused", 1)[0].as_str()));
 }
+
+/// The resident memory of the host, in bytes.
+fn resident_bytes(weft: &Weft) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", weft.process().id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kibibytes = line.unwrap().split_whitespace().nth(1).unwrap();
+    kibibytes.parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn a_guest_cannot_fill_the_memory_of_its_host() {
+    let files = Files::new();
+    let weft = serving(&files, &[("web", "limits: {deadline: 20s}")]);
+    let get = |what: &str| {
+        let path = format!("/hoard?what={what}");
+        weft.send(Request::get(&path).host("web"))
+    };
+    weft.send(Request::get("/count").host("web"))
+        .expect(200, &[]);
+    let before = resident_bytes(&weft);
+    // Refused one by one, or at once, or ended: never stored.
+    get("methods").expect(200, &["0 of 30 accepted"]);
+    get("authorities").expect(200, &["0 of 30 accepted"]);
+    get("random").expect(500, &[]);
+    for what in ["headers", "bodies"] {
+        let answer = get(what);
+        let id = answer.header("weft-error-id").unwrap();
+        let found = weft.run(&["logs", "--error", id]).expect_code(0).stdout;
+        assert!(found.contains("bytes of the host's memory"), "{found}");
+    }
+    get("output").expect(200, &["printed"]);
+    for _ in 0..10 {
+        get("error").expect(500, &[]);
+    }
+    // The memory of one instance, which the pool may keep, and twice what handles may hold.
+    let allowance = (256 << 20) + (128 << 20);
+    let grown = resident_bytes(&weft).saturating_sub(before);
+    assert!(grown < allowance, "the host grew by {} MiB", grown >> 20);
+    weft.send(Request::get("/count").host("web"))
+        .expect(200, &[]);
+}
+
+#[test]
+fn the_memory_of_dead_instances_is_returned() {
+    let files = Files::new();
+    let weft = serving(&files, &[("web", "")]);
+    let own = || {
+        weft.send(Request::get("/hoard?what=own").host("web"))
+            .expect(200, &["200000000 bytes"]);
+    };
+    own();
+    let before = resident_bytes(&weft);
+    (0..10).for_each(|_| own());
+    let grown = resident_bytes(&weft).saturating_sub(before);
+    assert!(grown < 64 << 20, "the host grew by {} MiB", grown >> 20);
+}

@@ -349,6 +349,8 @@ impl PreparedApp for LinkedApp {
                 parts,
                 limits: store_limits(spec),
                 turns: preparer.engines.turns().clone(),
+                memory: preparer.engines.memory().clone(),
+                hostcall_data: prepared.recipe.hostcall_data(),
             };
             let binary = self.input.binaries.get(spec.name.as_str());
             let bytes = binary.map_or(0, |binary| binary.bytes.len() as u64);

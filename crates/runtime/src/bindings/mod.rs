@@ -2,12 +2,14 @@
 //!
 //! - [`shared`]: interfaces that are the same for every component (clocks, streams,
 //!   `wasi:http/types` …).
+//! - [`http_types`]: `wasi:http/types`, with bounds on what a guest sets.
 //! - [`private`]: WASI interfaces that differ from component to component (environment, output,
 //!   outgoing HTTP).
 //! - [`keyvalue`], [`config`], [`logging`]: interfaces over the traits of `weft-provider`.
 
 mod config;
 mod generated;
+mod http_types;
 mod keyvalue;
 mod logging;
 mod private;
@@ -55,6 +57,16 @@ pub(crate) fn find(import: &InterfaceName) -> Option<&'static HostInterface> {
     let path = path(import);
     interfaces()
         .find(|interface| interface.path == path && is_compatible(import, interface.version))
+}
+
+/// The versions of an interface that every host implements, if none of them satisfies an import of
+/// it: the import is of another version.
+#[must_use]
+pub fn other_versions(import: &InterfaceName) -> Vec<&'static str> {
+    match find(import) {
+        Some(_) => Vec::new(),
+        None => versions(import),
+    }
 }
 
 /// The versions of an interface that the host implements, whichever version the import has.

@@ -10,9 +10,8 @@ use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
-use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-use super::{Access, Bind, HostInterface, V0_2, V0_3};
+use super::{Access, Bind, HostInterface, V0_2, V0_3, http_types};
 use crate::guest::GuestState;
 
 /// The data of `wasi:io`: only the table of handles.
@@ -357,15 +356,7 @@ pub(super) static INTERFACES: &[HostInterface] = &[
             GuestState::sockets
         ),
     ),
-    baseline(
-        "wasi:http/types",
-        V0_3,
-        bind!(
-            wasmtime_wasi_http::p3::bindings::http::types,
-            WasiHttp,
-            GuestState::http
-        ),
-    ),
+    baseline("wasi:http/types", V0_3, http_types::bind_p3),
     baseline(
         "wasi:cli/exit",
         V0_3,
@@ -391,12 +382,5 @@ pub(super) static INTERFACES: &[HostInterface] = &[
             WasiSockets,
         >(instance, &(&options).into(), GuestState::sockets)
     }),
-    baseline("wasi:http/types", V0_2, |instance, _part| {
-        let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
-        wasmtime_wasi_http::p2::bindings::http::types::add_to_linker_instance::<GuestState, WasiHttp>(
-            instance,
-            &(&options).into(),
-            GuestState::http,
-        )
-    }),
+    baseline("wasi:http/types", V0_2, http_types::bind_p2),
 ];

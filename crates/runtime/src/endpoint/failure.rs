@@ -1,5 +1,6 @@
 //! Failures of requests and calls, whether they came over HTTP, a link or the admin API.
 
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
@@ -18,6 +19,12 @@ pub(crate) enum Failure {
     /// The instance pool of the host has no room.
     #[error("the host's instance pool is exhausted")]
     PoolFull,
+    /// The instances of the host have nearly all of its memory.
+    #[error(
+        "the host has no memory for another instance: its instances have {} MiB together",
+        limit >> 20
+    )]
+    MemoryFull { limit: u64 },
     /// The deadline passed.
     #[error(
         "the component did not answer within its deadline of {} ms (`limits.deadline`)",
@@ -72,7 +79,18 @@ pub(crate) enum Failure {
     BadRequest(String),
 }
 
+/// The longest text of an error code, which a guest may put any text into.
+const ERROR_CODE_BYTES_MAX: usize = 1 << 10;
+
 impl Failure {
+    /// The failure of a guest that responded with an error code.
+    pub(crate) fn error_code(code: &impl fmt::Debug) -> Self {
+        let mut text = BoundedText(String::new());
+        // Fails at the end of the room, which ends the formatting.
+        let _ = write!(text, "{code:?}");
+        Self::ErrorCode(text.0)
+    }
+
     /// The failure behind an error of wasmtime, in a store with the given state.
     pub(crate) fn of(error: wasmtime::Error, state: &GuestState) -> Self {
         if error.is::<PoolConcurrencyLimitError>() {
@@ -112,11 +130,42 @@ impl Failure {
             Self::AfterResponse { .. }
             | Self::Full { .. }
             | Self::PoolFull
+            | Self::MemoryFull { .. }
             | Self::Deadline { .. }
             | Self::ErrorCode(_)
             | Self::Link { .. }
             | Self::NotLoaded(_)
             | Self::BadRequest(_) => false,
         }
+    }
+}
+
+/// Text up to [`ERROR_CODE_BYTES_MAX`].
+struct BoundedText(String);
+
+impl Write for BoundedText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = ERROR_CODE_BYTES_MAX.saturating_sub(self.0.len());
+        let fitting = &text[..text.floor_char_boundary(room)];
+        self.0.push_str(fitting);
+        match fitting.len() == text.len() {
+            true => Ok(()),
+            false => Err(fmt::Error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_an_error_code_is_bounded() {
+        let long = Some("é".repeat(1 << 20));
+        let Failure::ErrorCode(text) = Failure::error_code(&long) else {
+            panic!("another failure");
+        };
+        assert!(text.starts_with("Some(\"éé"), "{text}");
+        assert!(text.len() <= ERROR_CODE_BYTES_MAX);
     }
 }

@@ -1,7 +1,7 @@
 //! Instances of an endpoint: creation, and reuse where the manifest allows it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::Instant as Deadline;
 use wasmtime::Store;
@@ -9,7 +9,7 @@ use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use super::{Endpoint, EndpointState, Failure, ReusePolicy};
-use crate::guest::{Activity, GuestState};
+use crate::guest::{Activity, GuestState, HostcallData};
 use crate::linking::{EndpointPre, LinkExports};
 use crate::links::SkeletonFunctions;
 
@@ -138,7 +138,12 @@ impl Endpoint {
         activity: Activity,
     ) -> Result<Instance, Failure> {
         let EndpointState { code, template, .. } = &*self.state;
-        let mut store = GuestState::store(code.engine(), code.recipe.kind, template, activity);
+        let hostcall_data = match pre {
+            EndpointPre::HttpP2(_) | EndpointPre::HttpP3(_) => template.hostcall_data,
+            EndpointPre::Plain(_) => HostcallData::Values,
+        };
+        let kind = code.recipe.kind;
+        let mut store = GuestState::store(code.engine(), kind, template, hostcall_data, activity);
         let created = match pre {
             EndpointPre::HttpP2(pre) => {
                 pre.instantiate_async(&mut store).await.map(Exports::HttpP2)
@@ -189,15 +194,22 @@ impl IdleInstances {
         }
     }
 
-    pub(super) fn drop_expired(&self) {
+    pub(super) fn is_empty(&self) -> bool {
+        let instances = self.instances.lock();
+        instances.unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Drops the instances that were idle for `idle_max`, or else for the time in the manifest.
+    pub(super) fn drop_expired(&self, idle_max: Option<Duration>) {
         let Some(reuse) = self.reuse else { return };
+        let idle_max = idle_max.unwrap_or(reuse.idle_max);
         let mut instances = self
             .instances
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // Instances are pushed and popped at the end, so the oldest are at the front. They are
         // dropped outside of the lock.
-        let expired = instances.partition_point(|(since, _)| since.elapsed() >= reuse.idle_max);
+        let expired = instances.partition_point(|(since, _)| since.elapsed() >= idle_max);
         let expired: Vec<_> = instances.drain(..expired).collect();
         drop(instances);
         drop(expired);

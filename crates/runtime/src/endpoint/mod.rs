@@ -15,6 +15,7 @@ mod settings;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use wasmtime::component::Component;
 use weft_link::Protocol;
@@ -95,7 +96,8 @@ impl Endpoint {
     /// Admits one more request.
     ///
     /// # Errors
-    /// [`Failure::Full`] if the limit of concurrent requests is reached.
+    /// - [`Failure::Full`] if the limit of concurrent requests is reached.
+    /// - [`Failure::MemoryFull`] if the host has no memory for another instance.
     pub(crate) fn admit(&self) -> Result<Admission, Failure> {
         let state = &self.state;
         let before = state.counters.in_flight.fetch_add(1, Ordering::AcqRel);
@@ -103,6 +105,12 @@ impl Endpoint {
         if before >= u64::from(state.settings.concurrency_max) {
             return Err(Failure::Full {
                 limit: state.settings.concurrency_max,
+            });
+        }
+        let memory = &state.template.memory;
+        if !memory.has_room() && state.idle.is_empty() {
+            return Err(Failure::MemoryFull {
+                limit: memory.admission_max(),
             });
         }
         state.counters.requests.fetch_add(1, Ordering::Relaxed);
@@ -174,9 +182,14 @@ impl Endpoint {
         self.state.counters.traps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Drops instances and code that were idle for too long. Called about once a second.
+    /// Drops instances and code that were idle for too long, and all idle instances if the host has
+    /// no memory for others. Called about once a second.
     pub(crate) fn drop_expired(&self) {
-        self.state.idle.drop_expired();
+        let idle_max = match self.state.template.memory.has_room() {
+            true => None,
+            false => Some(Duration::ZERO),
+        };
+        self.state.idle.drop_expired(idle_max);
         self.state.code.drop_if_idle();
     }
 }

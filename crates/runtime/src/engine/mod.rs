@@ -4,10 +4,12 @@
 //!   runtime, a call from the host costs about a third.
 //! - The **concurrent** engine runs graphs with `async func`, `stream` or `future` (WASI 0.3).
 //!
-//! Each has a pooling allocator whose size depends on the machine ([`pool`]). One thread advances
-//! the epochs of both ([`clock`]).
+//! Each has a pooling allocator whose size depends on the machine ([`pool`]). The memory of all
+//! instances has a budget ([`memory_budget`]). One thread advances the epochs of both engines
+//! ([`clock`]).
 
 mod clock;
+mod memory_budget;
 mod pool;
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use wasmtime::{Config, Engine, OptLevel};
 
 use self::clock::Clock;
+pub(crate) use self::memory_budget::MemoryBudget;
 pub(crate) use self::pool::PoolSize;
 pub use self::pool::machine_memory_bytes;
 use crate::turns::{CoarseClock, Turns};
@@ -41,6 +44,7 @@ pub(crate) struct Engines {
     concurrent: Engine,
     pool: PoolSize,
     turns: Turns,
+    memory: Arc<MemoryBudget>,
     // For its `Drop`: the thread ends with the engines.
     _clock: Clock,
 }
@@ -57,6 +61,7 @@ impl Engines {
             concurrent,
             pool,
             turns: Turns::of_machine(coarse),
+            memory: Arc::new(MemoryBudget::of_memory(pool.memory_bytes)),
             _clock: clock,
         })
     }
@@ -71,6 +76,11 @@ impl Engines {
     /// The turns of guests that run long.
     pub(crate) fn turns(&self) -> &Turns {
         &self.turns
+    }
+
+    /// The budget of the memory of all instances.
+    pub(crate) fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.memory
     }
 
     pub(crate) fn pool(&self) -> &PoolSize {

@@ -33,11 +33,21 @@ const MEMORY_KEEP_RESIDENT_BYTES: usize = 4 << 20;
 /// As [`MEMORY_KEEP_RESIDENT_BYTES`], for tables.
 const TABLE_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 
-/// Number of freed slots that are returned to the kernel together.
-const DECOMMIT_BATCH: usize = 32;
+/// Number of freed slots that are returned to the kernel together: each at once. A slot that waits
+/// keeps the memory of its dead instance, up to `limits.memory`, and nothing but further dead
+/// instances would end the wait. Instances within [`MEMORY_KEEP_RESIDENT_BYTES`], which are those of
+/// short requests, return nothing.
+const DECOMMIT_BATCH: usize = 1;
 
-/// Free slots that stay affine to their module, so that its next instance finds warm pages.
+/// The most free slots that stay affine to their module, so that its next instance finds warm
+/// pages.
 const WARM_SLOTS_MAX: u32 = 256;
+
+/// The fewest of them, on a small machine.
+const WARM_SLOTS_MIN: u32 = 16;
+
+/// The part of the machine's memory that the free slots of one engine may keep.
+const WARM_MEMORY_PART: u64 = 16;
 
 /// Capacity of a host's instance pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +78,13 @@ impl PoolSize {
         self.instances * TABLES_PER_COMPONENT
     }
 
+    /// Number of free slots that keep their touched pages.
+    fn warm_slots(self) -> u32 {
+        let slots = self.memory_bytes / WARM_MEMORY_PART / MEMORY_KEEP_RESIDENT_BYTES as u64;
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        slots.clamp(WARM_SLOTS_MIN, WARM_SLOTS_MAX)
+    }
+
     pub(super) fn strategy(self) -> InstanceAllocationStrategy {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(self.instances)
@@ -78,7 +95,7 @@ impl PoolSize {
             .table_elements(TABLE_ELEMENTS)
             .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
             .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
-            .max_unused_warm_slots(WARM_SLOTS_MAX)
+            .max_unused_warm_slots(self.warm_slots())
             .decommit_batch_size(DECOMMIT_BATCH)
             .pagemap_scan(Enabled::Auto);
         InstanceAllocationStrategy::Pooling(pool)
@@ -119,6 +136,13 @@ mod tests {
         assert_eq!(PoolSize::of_memory(1 << 30).instances, INSTANCES_MIN);
         assert_eq!(PoolSize::of_memory(8 << 30).instances, 1024);
         assert_eq!(PoolSize::of_memory(1 << 40).instances, INSTANCES_MAX);
+    }
+
+    #[test]
+    fn free_slots_keep_a_small_part_of_the_memory() {
+        assert_eq!(PoolSize::of_memory(1 << 30).warm_slots(), WARM_SLOTS_MIN);
+        assert_eq!(PoolSize::of_memory(8 << 30).warm_slots(), 128);
+        assert_eq!(PoolSize::of_memory(1 << 40).warm_slots(), WARM_SLOTS_MAX);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Limits of a store: linear memory and processor time. Each applies to all parts of a fused
 //! component together, because a store does not distinguish its parts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
+use crate::engine::MemoryBudget;
 use crate::turns::Slice;
 
 /// Elements of one table: as many as the instance pool has room for.
@@ -27,6 +29,16 @@ pub(crate) enum LimitExceeded {
     )]
     Memory { requested: u64, limit: u64 },
     #[error(
+        "the component needs {requested} bytes of memory, and the instances of its host have nearly \
+         all of their {budget} bytes together"
+    )]
+    HostBudget { requested: u64, budget: u64 },
+    #[error(
+        "the handles of the component hold {held} bytes of the host's memory, above the limit of \
+         {limit}: drop requests, bodies and headers that are no longer needed"
+    )]
+    HostMemory { held: u64, limit: u64 },
+    #[error(
         "the component exceeded its limit of {} ms of processor time (`limits.cpu`)",
         limit.as_millis()
     )]
@@ -37,6 +49,7 @@ pub(crate) enum LimitExceeded {
 #[derive(Debug)]
 pub(crate) struct Meter {
     limits: StoreLimits,
+    budget: Arc<MemoryBudget>,
     memory_bytes: u64,
     /// Processor time of the request, and the coarse time up to which it is counted, in
     /// milliseconds.
@@ -47,9 +60,10 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(limits: StoreLimits) -> Self {
+    pub(super) fn new(limits: StoreLimits, budget: Arc<MemoryBudget>) -> Self {
         Self {
             limits,
+            budget,
             memory_bytes: 0,
             used: 0,
             counted_until: 0,
@@ -102,6 +116,11 @@ impl ResourceLimiter for Meter {
             self.denied_growth = Some(LimitExceeded::Memory { requested, limit });
             return Ok(false);
         }
+        if !self.budget.grow(growth) {
+            let budget = self.budget.growth_max();
+            self.denied_growth = Some(LimitExceeded::HostBudget { requested, budget });
+            return Ok(false);
+        }
         self.memory_bytes = requested;
         Ok(true)
     }
@@ -116,13 +135,23 @@ impl ResourceLimiter for Meter {
     }
 }
 
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.budget.release(self.memory_bytes);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn meter(limits: StoreLimits) -> Meter {
+        Meter::new(limits, Arc::new(MemoryBudget::of_memory(1000)))
+    }
+
     #[test]
     fn memory_is_bounded_over_all_memories_of_a_store() {
-        let mut meter = Meter::new(StoreLimits {
+        let mut meter = meter(StoreLimits {
             memory_bytes_max: 100,
             cpu_max: Duration::MAX,
         });
@@ -139,9 +168,29 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_bounded_over_all_stores_of_a_host() {
+        let budget = Arc::new(MemoryBudget::of_memory(800));
+        let limits = StoreLimits {
+            memory_bytes_max: 500,
+            cpu_max: Duration::MAX,
+        };
+        let mut meters = [(); 2].map(|()| Meter::new(limits, budget.clone()));
+        assert!(meters[0].memory_growing(0, 400, None).unwrap());
+        assert!(!meters[1].memory_growing(0, 400, None).unwrap());
+        let denied = LimitExceeded::HostBudget {
+            requested: 400,
+            budget: 700,
+        };
+        assert_eq!(meters[1].denied_growth(), Some(denied));
+        let [first, mut second] = meters;
+        drop(first);
+        assert!(second.memory_growing(0, 400, None).unwrap());
+    }
+
+    #[test]
     fn processor_time_is_bounded_per_request() {
         let limit = Duration::from_millis(10);
-        let mut meter = Meter::new(StoreLimits {
+        let mut meter = meter(StoreLimits {
             memory_bytes_max: 0,
             cpu_max: limit,
         });
@@ -157,7 +206,7 @@ mod tests {
 
     #[test]
     fn time_for_which_a_guest_waits_is_not_counted() {
-        let mut meter = Meter::new(StoreLimits {
+        let mut meter = meter(StoreLimits {
             memory_bytes_max: 0,
             cpu_max: Duration::from_millis(10),
         });

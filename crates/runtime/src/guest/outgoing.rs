@@ -15,6 +15,10 @@ pub(crate) struct HttpHooks {
     pub(super) client: Option<Arc<dyn HttpClient>>,
 }
 
+/// The size of one piece of a body. A body buffers two of them between the guest and the connection,
+/// and a guest can have many bodies open.
+pub(super) const BODY_PIECE_BYTES: usize = 64 << 10;
+
 /// One filter for all headers: wasmtime's default creates one per header.
 static FORBIDDEN: LazyLock<ForbiddenHeaderFilter> =
     LazyLock::new(|| Arc::new(|name| DEFAULT_FORBIDDEN_HEADERS.contains(name)));
@@ -29,6 +33,14 @@ impl WasiHttpHooks for HttpHooks {
 
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
         FORBIDDEN.clone()
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_PIECE_BYTES
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_PIECE_BYTES
     }
 
     fn send_request(

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use weft_telemetry::logs::{self, GuestStream};
 
 /// The longest line; longer ones are split, so that a guest that never ends its line takes no more
@@ -103,6 +103,10 @@ impl Pollable for GuestOutput {
 
 impl OutputStream for GuestOutput {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > WRITE_BYTES_MAX {
+            let reason = "a write exceeds what `check-write` allows";
+            return Err(StreamError::Trap(wasmtime::format_err!("{reason}")));
+        }
         GuestOutput::write(self, &bytes);
         Ok(())
     }
@@ -122,8 +126,9 @@ impl AsyncWrite for GuestOutput {
         _context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        GuestOutput::write(&self, bytes);
-        Poll::Ready(Ok(bytes.len()))
+        let accepted = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
+        GuestOutput::write(&self, accepted);
+        Poll::Ready(Ok(accepted.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {

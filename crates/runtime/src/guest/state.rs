@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use wasmtime::Store;
 use wasmtime::component::ResourceTable;
+use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::cli::WasiCliCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -18,11 +18,12 @@ use weft_provider::keyvalue::KeyValue;
 use weft_provider::logging::Logging;
 use weft_telemetry::logs::GuestStream;
 
+use super::host_bytes;
 use super::limits::{LimitExceeded, Meter, StoreLimits};
 use super::outgoing::HttpHooks;
 use super::output::GuestOutput;
 use crate::endpoint::RevisionSet;
-use crate::engine::EngineKind;
+use crate::engine::{EngineKind, MemoryBudget};
 use crate::links::Sessions;
 use crate::turns::Turns;
 
@@ -37,6 +38,22 @@ const HOSTCALL_FUEL: usize = 64 << 20;
 /// for lists of two million bytes.
 const CONCURRENT_HOSTCALL_FUEL: usize = 128 << 20;
 
+/// The same for HTTP handlers without links to components or buckets, which pass headers and pieces
+/// of bodies at most.
+const HTTP_HOSTCALL_FUEL: usize = 4 << 20;
+
+/// The most random bytes of one call: a larger one of WASI 0.2 traps, one of 0.3 returns as many.
+const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
+/// The data that the host functions of a store copy, which decides how much one call may copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostcallData {
+    /// Headers, and bodies in pieces.
+    Http,
+    /// Values of buckets, and arguments and results of links and calls by name.
+    Values,
+}
+
 /// The state that all instances of an endpoint share.
 pub(crate) struct StoreTemplate {
     pub(crate) app: Arc<str>,
@@ -44,6 +61,10 @@ pub(crate) struct StoreTemplate {
     pub(crate) parts: Vec<PartTemplate>,
     pub(crate) limits: StoreLimits,
     pub(crate) turns: Turns,
+    /// The memory of all instances of the host.
+    pub(crate) memory: Arc<MemoryBudget>,
+    /// The data of its host functions, while it serves HTTP requests.
+    pub(crate) hostcall_data: HostcallData,
 }
 
 /// The request that an instance serves, which may have come over links.
@@ -88,6 +109,7 @@ impl GuestState {
         engine: &wasmtime::Engine,
         kind: EngineKind,
         template: &Arc<StoreTemplate>,
+        data: HostcallData,
         activity: Activity,
     ) -> Store<Self> {
         let mut table = ResourceTable::new();
@@ -95,7 +117,7 @@ impl GuestState {
         let state = Self {
             template: template.clone(),
             table,
-            meter: Meter::new(template.limits),
+            meter: Meter::new(template.limits, template.memory.clone()),
             http: WasiHttpCtx::new(),
             hooks: HttpHooks::default(),
             wasi: Vec::new(),
@@ -105,20 +127,24 @@ impl GuestState {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.meter);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| {
-            let state = context.data_mut();
-            let slice = state.template.turns.slice();
-            Ok(state.meter.tick(slice)?)
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()?));
+        store.set_hostcall_fuel(match (data, kind) {
+            (HostcallData::Http, _) => HTTP_HOSTCALL_FUEL,
+            (HostcallData::Values, EngineKind::Synchronous) => HOSTCALL_FUEL,
+            (HostcallData::Values, EngineKind::Concurrent) => CONCURRENT_HOSTCALL_FUEL,
         });
-        match kind {
-            EngineKind::Synchronous => {
-                store.set_hostcall_fuel(HOSTCALL_FUEL);
-                store.set_max_component_handles(HANDLES_MAX);
-            }
-            // The concurrent engine counts its own tasks as handles.
-            EngineKind::Concurrent => store.set_hostcall_fuel(CONCURRENT_HOSTCALL_FUEL),
+        // The concurrent engine counts its own tasks as handles.
+        if kind == EngineKind::Synchronous {
+            store.set_max_component_handles(HANDLES_MAX);
         }
         store
+    }
+
+    /// Checks the limits at an epoch tick in which the guest was running.
+    fn tick(&mut self) -> Result<UpdateDeadline, LimitExceeded> {
+        host_bytes::check(&mut self.table)?;
+        let slice = self.template.turns.slice();
+        self.meter.tick(slice)
     }
 
     /// Called before each request after the first.
@@ -199,7 +225,8 @@ fn wasi_context(template: &StoreTemplate, part: usize) -> WasiCtx {
         .envs(&part.env)
         .arg(&*part.component)
         .stdout(output(GuestStream::Stdout))
-        .stderr(output(GuestStream::Stderr));
+        .stderr(output(GuestStream::Stderr))
+        .max_random_size(RANDOM_BYTES_MAX);
     builder.build()
 }
 

@@ -2,18 +2,24 @@
 
 use http::{Response, StatusCode};
 use weft_ingress::{Body, error_response};
+use weft_link::Protocol;
 use weft_telemetry::chain;
 use weft_telemetry::logs::{self, GuestStream};
 use weft_wire::FailureCode;
 
 use crate::endpoint::{Endpoint, Failure};
 
+/// The cause of a missing response that a guest of 0.2 does not see: nothing reads its body before
+/// the host has its head, and its writes wait once the buffer is full.
+const WAITING_BODY_HINT: &str = "; a handler that writes more than 64 KiB of a body before it calls \
+     `response-outparam.set` waits for ever";
+
 /// The response to a request that failed with `failure`. A fault of the guest gets an id: the
 /// details are logged under that id and not sent to the client.
 pub(super) fn response(endpoint: &Endpoint, failure: &Failure) -> Response<Body> {
     let name = format!("{}/{}", endpoint.app(), endpoint.component());
     match failure {
-        Failure::Full { .. } | Failure::PoolFull => {
+        Failure::Full { .. } | Failure::PoolFull | Failure::MemoryFull { .. } => {
             error_response::busy(&format!("`{name}`: {failure}"))
         }
         Failure::Link {
@@ -35,11 +41,15 @@ pub(super) fn response(endpoint: &Endpoint, failure: &Failure) -> Response<Body>
             error_response::late(&reason)
         }
         Failure::Deadline { .. } => {
+            let hint = match endpoint.protocol() {
+                Some(Protocol::HttpP2) => WAITING_BODY_HINT,
+                _ => "",
+            };
             logs::guest_line(
                 endpoint.app(),
                 endpoint.component(),
                 GuestStream::Host,
-                &failure.to_string(),
+                &format!("{failure}{hint}"),
             );
             error_response::late(&format!("`{name}`: {failure}"))
         }

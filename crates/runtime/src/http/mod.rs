@@ -56,9 +56,11 @@ impl Handler for EndpointHandler {
             };
             match response {
                 Ok(response) => Ok(response),
-                Err(failure @ (Failure::Full { .. } | Failure::PoolFull)) => {
-                    Err(Overloaded(failure.to_string()))
-                }
+                Err(
+                    failure @ (Failure::Full { .. }
+                    | Failure::PoolFull
+                    | Failure::MemoryFull { .. }),
+                ) => Err(Overloaded(failure.to_string())),
                 Err(failure) => Ok(failure::response(&self.0, &failure)),
             }
         }))

@@ -26,7 +26,7 @@ pub(super) async fn call(
             response,
             body_end: None,
         });
-        let response = response.map_err(|code| Failure::ErrorCode(format!("{code:?}")));
+        let response = response.map_err(|code| Failure::error_code(&code));
         // The client may have disconnected.
         let _ = head.send(response);
     })?;

@@ -57,7 +57,7 @@ pub(super) async fn handle(
     let response = match service.handle(store, request).await? {
         Ok(response) => response,
         Err(code) => {
-            respond(Err(Failure::ErrorCode(format!("{code:?}"))));
+            respond(Err(Failure::error_code(&code)));
             return Ok(());
         }
     };

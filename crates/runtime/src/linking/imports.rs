@@ -74,6 +74,15 @@ impl HostImport {
             }
         }
     }
+
+    /// True if its functions copy whole values from a guest, and not headers, pieces of bodies or
+    /// lines of a log.
+    pub(super) fn copies_values(&self) -> bool {
+        match &self.source {
+            ImportSource::Hosted(hosted, _) => hosted.path.starts_with("wasi:keyvalue/"),
+            ImportSource::Call(_) | ImportSource::Direct(_) | ImportSource::Concurrent(_) => true,
+        }
+    }
 }
 
 /// Finds the implementation of each import.

@@ -19,7 +19,7 @@ use super::{AppInput, BinaryError, FusionGroup};
 use crate::bindings;
 use crate::compile::{CacheKey, CompileError, Compiler};
 use crate::engine::{EngineKind, Engines};
-use crate::guest::GuestState;
+use crate::guest::{GuestState, HostcallData};
 use crate::links::{CALL_INTERFACE, DIRECT_INTERFACE, Transport};
 
 /// An endpoint, ready to be instantiated.
@@ -49,6 +49,19 @@ pub(crate) struct Recipe {
     /// To fuse and compile again if the compile cache has lost the code.
     app: Arc<App>,
     group: FusionGroup,
+}
+
+impl Recipe {
+    /// The data that the host functions of the endpoint's instances copy.
+    pub(crate) fn hostcall_data(&self) -> HostcallData {
+        let copies_values = self.protocol.is_none()
+            || !self.exported.functions.is_empty()
+            || self.imports.iter().any(HostImport::copies_values);
+        match copies_values {
+            true => HostcallData::Values,
+            false => HostcallData::Http,
+        }
+    }
 }
 
 /// The exports of an endpoint, ready to be instantiated.

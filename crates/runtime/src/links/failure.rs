@@ -9,7 +9,7 @@ use crate::endpoint::Failure;
 /// Converts a failure of the component `callee` into the failure that its callers receive.
 pub(crate) fn of_callee(callee: &str, failure: &Failure) -> LinkFailure {
     let code = match failure {
-        Failure::Full { .. } | Failure::PoolFull => FailureCode::Busy,
+        Failure::Full { .. } | Failure::PoolFull | Failure::MemoryFull { .. } => FailureCode::Busy,
         Failure::Deadline { .. } => FailureCode::Deadline,
         Failure::NotLoaded(_) => FailureCode::Unreachable,
         Failure::BadRequest(_) => FailureCode::Refused,

@@ -78,7 +78,9 @@ impl CallError {
             | Self::NoText { .. } => ErrorCode::BadRequest,
             Self::NoFunction { .. } => ErrorCode::NotFound,
             Self::Failed(failure) => match failure {
-                Failure::Full { .. } | Failure::PoolFull => ErrorCode::Busy,
+                Failure::Full { .. } | Failure::PoolFull | Failure::MemoryFull { .. } => {
+                    ErrorCode::Busy
+                }
                 Failure::Deadline { .. } => ErrorCode::Deadline,
                 Failure::BadRequest(_) => ErrorCode::BadRequest,
                 Failure::NotLoaded(_) => ErrorCode::Internal,
