@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use weft_compose::{Extern, ExternKind};
+use weft_host::other_versions;
 use weft_lattice_config::{InterfaceName, InterfaceRef};
 use weft_provider::Registry;
 
@@ -30,6 +31,9 @@ pub(crate) struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) interface: Option<String>,
     pub(crate) need: Need,
+    /// The versions that hosts provide, if none of them satisfies the import.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) versions: Vec<&'static str>,
     /// The types of provider that can serve the import.
     pub(crate) providers: Vec<String>,
     pub(crate) functions: Vec<Function>,
@@ -45,6 +49,8 @@ pub(crate) enum Need {
     Baseline,
     /// Nothing: the interface has types and no functions.
     Types,
+    /// Another version: hosts provide the interface, and not in one that satisfies the import.
+    OtherVersion,
     /// The import is not an interface, and links connect interfaces only.
     Unlinkable,
 }
@@ -66,6 +72,8 @@ pub(crate) enum Use {
     Route,
     /// A link from another component, and `weft call`.
     Link,
+    /// Nothing: the export handles HTTP requests in a version that no host has.
+    OtherVersion,
     /// Only `weft call`: the export is a function outside any interface.
     Call,
     /// Nothing: the export has no functions.
@@ -83,7 +91,11 @@ impl Import {
     /// Classifies an import for a host with these providers.
     pub(crate) fn new(import: &Extern, providers: &Registry) -> Import {
         let interface = interface_of(import);
-        let need = need(import, interface.as_ref());
+        let versions = interface.as_ref().map(other_versions).unwrap_or_default();
+        let need = match need(import, interface.as_ref()) {
+            Need::Baseline | Need::Link if !versions.is_empty() => Need::OtherVersion,
+            need => need,
+        };
         let kinds = match (&interface, need) {
             (Some(interface), Need::Link) => kinds_for(interface, providers),
             _ => Vec::new(),
@@ -92,6 +104,7 @@ impl Import {
             name: import.name.clone(),
             interface: import.implements.clone(),
             need,
+            versions,
             providers: kinds,
             functions: functions(import),
         }
@@ -102,6 +115,10 @@ impl Import {
         match (self.need, self.providers.as_slice()) {
             (Need::Baseline, _) => "every host".to_owned(),
             (Need::Types, _) => "nothing: types only".to_owned(),
+            (Need::OtherVersion, _) => format!(
+                "no host: build the component with version {}",
+                self.versions.join(" or ")
+            ),
             (Need::Unlinkable, _) => {
                 "nothing: links connect interfaces only; move the import into an interface"
                     .to_owned()
@@ -122,10 +139,12 @@ impl Export {
     /// Classifies an export.
     pub(crate) fn new(export: &Extern) -> Export {
         let interface = interface_of(export);
-        let is_handler =
-            interface.is_some_and(|name| HTTP_HANDLERS.contains(&unversioned(&name).as_str()));
+        let handler = interface.filter(|name| HTTP_HANDLERS.contains(&unversioned(name).as_str()));
         let use_by = match export.kind {
-            ExternKind::Instance if is_handler => Use::Route,
+            ExternKind::Instance if handler.as_ref().is_some_and(has_other_version) => {
+                Use::OtherVersion
+            }
+            ExternKind::Instance if handler.is_some() => Use::Route,
             ExternKind::Instance if !export.functions.is_empty() => Use::Link,
             ExternKind::Func => Use::Call,
             ExternKind::Instance | ExternKind::Other => Use::Types,
@@ -141,6 +160,7 @@ impl Export {
     pub(crate) fn used_by(&self) -> &'static str {
         match self.use_by {
             Use::Route => "HTTP requests, through a route",
+            Use::OtherVersion => "nothing: no host routes requests to this version",
             Use::Link => "a link from another component, or `weft call`",
             Use::Call => "`weft call`",
             Use::Types => "nothing: no functions",
@@ -173,6 +193,15 @@ fn unversioned(interface: &InterfaceName) -> String {
         ..interface.clone()
     }
     .to_string()
+}
+
+/// True if no host has the types of this handler.
+fn has_other_version(handler: &InterfaceName) -> bool {
+    let types = InterfaceName {
+        interface: "types".to_owned(),
+        ..handler.clone()
+    };
+    !other_versions(&types).is_empty()
 }
 
 fn is_baseline(interface: &InterfaceName) -> bool {
@@ -259,6 +288,25 @@ mod tests {
     }
 
     #[test]
+    fn an_import_of_a_version_that_no_host_has_is_served_by_none() {
+        for name in [
+            "wasi:http/types@0.3.0-rc-2026-03-15",
+            "wasi:cli/stdout@0.4.0",
+            "wasi:keyvalue/store@0.2.0-draft2",
+        ] {
+            let import = item(name, ExternKind::Instance, &["f"]);
+            check_import(&import, Need::OtherVersion, &[]);
+        }
+        let import = item("wasi:http/types@0.3.0-rc-1", ExternKind::Instance, &["f"]);
+        let found = Import::new(&import, &providers::registry(None));
+        let served_by = found.served_by();
+        assert!(
+            served_by.ends_with("with version 0.3.0 or 0.2.12"),
+            "{served_by}"
+        );
+    }
+
+    #[test]
     fn a_plain_name_is_served_as_the_interface_behind_it() {
         let mut import = item("primary", ExternKind::Instance, &["get"]);
         import.implements = Some("wasi:keyvalue/store@0.2.0-draft".to_owned());
@@ -292,6 +340,11 @@ mod tests {
                 Use::Route,
             ),
             ("wasi:http/handler@0.3.0", ExternKind::Instance, Use::Route),
+            (
+                "wasi:http/handler@0.3.0-rc-2026-03-15",
+                ExternKind::Instance,
+                Use::OtherVersion,
+            ),
             ("shop:pricing/quotes@0.1.0", ExternKind::Instance, Use::Link),
             ("run", ExternKind::Func, Use::Call),
         ];

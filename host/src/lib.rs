@@ -14,4 +14,5 @@ pub use host::{DrainLimits, DrainOutcome, Host, StartError};
 pub use manifest_check::{CheckStartError, ManifestCheck};
 pub use weft_node::controller::DeployError;
 pub use weft_node::{FaultError, Faults, LabelsError, MeshConfig, MeshError};
+pub use weft_runtime::other_versions;
 pub use weft_telemetry::logs;

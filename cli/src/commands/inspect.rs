@@ -230,7 +230,12 @@ impl Inspection {
 
     /// The imports that need a link, each with its possible servers.
     fn links(&self) -> Styled {
-        let is_open = |import: &&Import| matches!(import.need, Need::Link | Need::Unlinkable);
+        let is_open = |import: &&Import| {
+            matches!(
+                import.need,
+                Need::Link | Need::OtherVersion | Need::Unlinkable
+            )
+        };
         let mut text = Styled::default();
         for import in self.imports.iter().filter(is_open) {
             let interface = import.interface.as_ref();

@@ -201,6 +201,22 @@ pub enum FuseError {
         /// The origin of the exporter's resource.
         found: String,
     },
+    /// A resource crosses a link, but importer and exporter reach its component by separate links
+    /// between stores, each with a copy of the resource.
+    #[error(
+        "link {link}: resource `{resource}` must be the same at both ends, and both have a copy of \
+         their own, because their links to `{owner}` lead to another store: run `{owner}` in the \
+         same store (without `isolate`, on the same host, fused), or pass a value in place of the \
+         resource"
+    )]
+    ResourceCopies {
+        /// The link.
+        link: Box<LinkEnds>,
+        /// The resource.
+        resource: String,
+        /// The component that has the resource.
+        owner: String,
+    },
     /// An import has a name of the form that is reserved for private imports.
     #[error(
         "`{part}` imports `{import}`: names that start with `c`, a number and `-` are reserved; \

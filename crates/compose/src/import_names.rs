@@ -216,6 +216,16 @@ fn shared_import<'g>(
         {
             Ok(Some([(part, &path.import), (other, &other_path.import)]))
         }
+        // Two stubs for one component have its name.
+        (Origin::Defined { part, .. }, Origin::Defined { part: other, .. })
+            if graph.parts[part].name == graph.parts[other].name =>
+        {
+            Err(FuseError::ResourceCopies {
+                link: graph.ends(edge),
+                resource: name(),
+                owner: graph.parts[part].name.to_owned(),
+            })
+        }
         (expected, found) => Err(FuseError::ResourceMismatch {
             link: graph.ends(edge),
             resource: name(),

@@ -22,5 +22,6 @@ mod turns;
 mod wave_call;
 
 pub use app_runtime::{RuntimeConfig, RuntimeError, RuntimeLinks, WasmRuntime};
+pub use bindings::other_versions;
 pub use engine::machine_memory_bytes;
 pub use links::remote::FrameServer;

@@ -242,6 +242,22 @@ impl<'a> Resolver<'a> {
         }
         let exports = self.exports(target);
         let requested = import.implements.as_ref().unwrap_or(&import.name);
+        let path = format!("{}.to", link_path(index));
+        if exports.contains(&requested.as_str()) {
+            let message = format!(
+                "link `{}` → `{}`: `{}` exports `{requested}` under a plain name, expected the name \
+                 of an interface",
+                link.from, link.to, link.to,
+            );
+            let help = format!(
+                "links reach exports by their package: write `export {};` in the world of `{}`, in \
+                 place of `export {requested}: …`",
+                link.interface, link.to
+            );
+            self.mistakes
+                .push(Mistake::new(path, message).with_help(help));
+            return;
+        }
         let message = format!(
             "link `{}` → `{}`: expected `{}` to export `{requested}`, found {}",
             link.from,
@@ -249,7 +265,7 @@ impl<'a> Resolver<'a> {
             link.to,
             list(&exports)
         );
-        let mistake = Mistake::new(format!("{}.to", link_path(index)), message);
+        let mistake = Mistake::new(path, message);
         self.mistakes.push(mistake.with_help(
             "an export matches imports of its own version and of older compatible versions",
         ));
@@ -410,8 +426,13 @@ fn serves(link: &LinkSpec, component: &ComponentSpec, import: &Extern) -> bool {
     }
     match import.name.parse::<InterfaceName>() {
         Ok(name) => {
-            let hosted = bindings::find(&name).is_some();
-            (link.name.is_none() || hosted) && names(&link.interface, &name)
+            let hosted = bindings::find(&name);
+            // Every component has it without a link: a link for the whole package is not for it.
+            let is_free = hosted.is_some_and(|hosted| hosted.access != Access::Linked);
+            if is_free && link.interface.interface.is_none() {
+                return false;
+            }
+            (link.name.is_none() || hosted.is_some()) && names(&link.interface, &name)
         }
         Err(_) => {
             let named = link
