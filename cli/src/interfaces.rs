@@ -298,7 +298,7 @@ mod tests {
             check_import(&import, Need::OtherVersion, &[]);
         }
         let import = item("wasi:http/types@0.3.0-rc-1", ExternKind::Instance, &["f"]);
-        let found = Import::new(&import, &providers::registry(None));
+        let found = Import::new(&import, &providers::without_host());
         let served_by = found.served_by();
         assert!(
             served_by.ends_with("with version 0.3.0 or 0.2.12"),
