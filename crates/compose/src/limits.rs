@@ -8,8 +8,8 @@ pub const MAX_COMPONENT_BYTES: usize = 64 << 20;
 /// one 9 MB.
 pub const MAX_CODE_BYTES: usize = 24 << 20;
 
-/// The longest body of a function. One is compiled on one core, in a time that grows faster than its
-/// length; the longest of a language runtime has some 200 KB.
+/// The longest body of a function. One is compiled on one core, in a time that grows faster than
+/// its length; the longest of a language runtime has some 200 KB.
 pub const MAX_FUNCTION_BYTES: usize = 1 << 20;
 
 /// The largest sum of part sizes that a host should fuse: compiling takes about fifty times as much

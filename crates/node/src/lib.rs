@@ -17,7 +17,8 @@
 //! - `unplaceable`: components that no host may run.
 //! - `desired_writer`: changes of the desired state; `lattice_stores`: the lattice's buckets.
 //! - `artifact_fetcher`, `peer_sync`, `peer_rpc`: artifacts and records from buckets and peers.
-//! - `store_marks`: remembers the stores of providers, so that a lost one is not taken for a new one.
+//! - `store_marks`: remembers the stores of providers, so that a lost one is not taken for a new
+//!   one.
 //! - `collector`: deletes artifacts, objects and machine code that no app needs any more.
 //!
 //! Calls:

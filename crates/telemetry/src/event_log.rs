@@ -103,7 +103,7 @@ impl<T: Clone + Numbered> BoundedLog<T> {
 }
 
 impl<T: Numbered> Entries<T> {
-    /// Appends an entry, in place of the oldest ones if there is no room.
+    /// Appends an entry; a full log drops the oldest ones for it.
     fn append(&mut self, entry: T, capacity: Capacity) {
         self.bytes += entry.bytes();
         while self.newest.len() >= capacity.entries || self.bytes > capacity.bytes {

@@ -25,8 +25,9 @@ const LINES_MAX: Capacity = Capacity {
     bytes: 8 << 20,
 };
 
-/// The longest message of a line, in bytes: longer than any line of a guest's output, and enough for
-/// the causes of a trap. What a guest or another host contributes to a message has no other bound.
+/// The longest message of a line, in bytes: longer than any line of a guest's output, and enough
+/// for the causes of a trap. What a guest or another host contributes to a message has no other
+/// bound.
 pub const MESSAGE_BYTES_MAX: usize = 24 << 10;
 
 /// In front of each further line of a message. Lines of the log do not begin with it.
@@ -67,8 +68,8 @@ pub fn guest_line(app: &str, component: &str, stream: GuestStream, message: &str
     }
 }
 
-/// The text of a guest as one record of the log: a guest cannot forge another, by a line end or by a
-/// control character that moves the cursor. Cut at [`MESSAGE_BYTES_MAX`].
+/// The text of a guest as one record of the log: a guest cannot forge another, by a line end or by
+/// a control character that moves the cursor. Cut at [`MESSAGE_BYTES_MAX`].
 #[must_use]
 pub fn one_record(text: &str) -> Cow<'_, str> {
     let cut = &text[..text.floor_char_boundary(MESSAGE_BYTES_MAX)];

@@ -5,7 +5,8 @@
 //!
 //! | key | default | meaning |
 //! | --- | --- | --- |
-//! | `server` | servers of the host's lattice | the name of [servers](NamedServers) that an operator defined |
+//! | `server` | servers of the host's lattice | the name of [servers](NamedServers) that an
+//! operator defined |
 //! | `bucket` | lattice, app and provider | the bucket on the servers; equal names share it |
 //! | `replicas` | 1 | number of servers that store a new bucket: 1, 3 or 5 |
 //! | `storage` | `file` | storage of a new bucket: `file` or `memory` |
@@ -21,8 +22,8 @@
 //! 2. A deletion is an entry of its own. It stays, as small as its key.
 //! 3. Every operation has a timeout: [`OPERATION_WAIT_MAX`], [`BATCH_WAIT_MAX`], [`LIST_WAIT_MAX`].
 //!    A write that timed out may have been applied.
-//! 4. A bucket that was lost, or replaced by another one, is not made again: operations fail until an
-//!    operator agrees (see [`stores`](weft_provider::stores)).
+//! 4. A bucket that was lost, or replaced by another one, is not made again: operations fail until
+//!    an operator agrees (see [`stores`](weft_provider::stores)).
 //! 5. All providers of a host share one connection for each set of servers, which reconnects
 //!    without end. It is separate from the connection of the desired state, so values do not delay
 //!    that.

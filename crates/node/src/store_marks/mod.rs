@@ -3,8 +3,8 @@
 //!
 //! 1. The first host that finds no record makes the store and writes one, by compare-and-set. Of
 //!    several hosts at once one is first, and the others compare their store with its record.
-//! 2. While the bucket of the desired state is unavailable, nothing is concluded, unless the copy of
-//!    this host has the mark of the present store.
+//! 2. While the bucket of the desired state is unavailable, nothing is concluded, unless the copy
+//!    of this host has the mark of the present store.
 //! 3. A host that finds a lost store writes that into the record, so every host can report it.
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! A bounded number of turns, shared between apps: the next is of the app that has the fewest bytes
-//! behind it, those of the waiter included. So what is small does not wait behind what is large, and
-//! an app with many components, or with one that takes long, does not hold up the others.
+//! behind it, those of the waiter included. So what is small does not wait behind what is large,
+//! and an app with many components, or with one that takes long, does not hold up the others.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -35,8 +35,8 @@ const TABLE_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 
 /// Number of freed slots that are returned to the kernel together: each at once. A slot that waits
 /// keeps the memory of its dead instance, up to `limits.memory`, and nothing but further dead
-/// instances would end the wait. Instances within [`MEMORY_KEEP_RESIDENT_BYTES`], which are those of
-/// short requests, return nothing.
+/// instances would end the wait. Instances within [`MEMORY_KEEP_RESIDENT_BYTES`], which are those
+/// of short requests, return nothing.
 const DECOMMIT_BATCH: usize = 1;
 
 /// The most free slots that stay affine to their module, so that its next instance finds warm

@@ -2,8 +2,8 @@
 //! buffers of bodies. `limits.memory` counts linear memory only.
 //!
 //! Nothing counts on the path of a call: at each epoch tick, a store with many handles is measured.
-//! Between two ticks a guest hands over little more, because each call copies what it hands over and
-//! the size of one handle is bounded ([`ENTRY_BYTES_MAX`]).
+//! Between two ticks a guest hands over little more, because each call copies what it hands over
+//! and the size of one handle is bounded ([`ENTRY_BYTES_MAX`]).
 
 use std::any::Any;
 use std::collections::HashSet;

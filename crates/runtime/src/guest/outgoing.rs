@@ -15,8 +15,8 @@ pub(crate) struct HttpHooks {
     pub(super) client: Option<Arc<dyn HttpClient>>,
 }
 
-/// The size of one piece of a body. A body buffers two of them between the guest and the connection,
-/// and a guest can have many bodies open.
+/// The size of one piece of a body. A body buffers two of them between the guest and the
+/// connection, and a guest can have many bodies open.
 pub(super) const BODY_PIECE_BYTES: usize = 64 << 10;
 
 /// One filter for all headers: wasmtime's default creates one per header.

@@ -1,4 +1,5 @@
-//! Several requests at once in one instance (`instances.reuse.concurrent`), for handlers of WASI 0.3.
+//! Several requests at once in one instance (`instances.reuse.concurrent`), for handlers of WASI
+//! 0.3.
 //!
 //! An instance with requests has a task, its *driver*, which runs the store. A request joins a
 //! running driver with room, or starts one on an idle instance. The last request ends the driver,

@@ -52,8 +52,8 @@ pub fn home_key(store: &StoreId) -> Result<Key, SubjectError> {
     Key::new(&[HOMES, store.app.as_str(), store.provider.as_str()])
 }
 
-/// The key of the record of the mark of a store. `place` tells the stores of a provider apart, whose
-/// settings may name another one later.
+/// The key of the record of the mark of a store. `place` tells the stores of a provider apart,
+/// whose settings may name another one later.
 ///
 /// # Errors
 /// A [`SubjectError`] if the names do not fit into a key.

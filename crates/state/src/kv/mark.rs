@@ -1,8 +1,8 @@
 //! The mark of a bucket: an entry that tells the bucket from one that was made in its place.
 //!
-//! The mark is an entry and not a part of the stream's configuration, so it is there exactly as long
-//! as the other entries: it is in backups and mirrors, and missing from a stream that a cluster made
-//! again, empty, from its configuration. Every version of the servers stores it ([ADR
+//! The mark is an entry and not a part of the stream's configuration, so it is there exactly as
+//! long as the other entries: it is in backups and mirrors, and missing from a stream that a
+//! cluster made again, empty, from its configuration. Every version of the servers stores it ([ADR
 //! 22](../../../../docs/adr/0022-a-lost-store-is-not-a-new-one.md)).
 
 use bytes::Bytes;

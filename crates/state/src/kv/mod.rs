@@ -352,9 +352,10 @@ impl KvBucket {
 
     /// Finds or creates the bucket before the first write of a connection to a leaf node.
     ///
-    /// There, a write to a missing bucket has no reply at all, not even that nothing listens: the leaf
-    /// node passes every subject of the domain on, and its hub, where the subject becomes that of the
-    /// bucket, sends no such report back. Nothing was written before, so no write is applied twice.
+    /// There, a write to a missing bucket has no reply at all, not even that nothing listens: the
+    /// leaf node passes every subject of the domain on, and its hub, where the subject becomes that
+    /// of the bucket, sends no such report back. Nothing was written before, so no write is applied
+    /// twice.
     async fn find_over_leaf_node(&self) -> Result<(), BucketError> {
         if self.stream.store().domain().is_none() {
             return Ok(());
