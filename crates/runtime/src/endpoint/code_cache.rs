@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Failure;
+use crate::engine::AppShare;
 use crate::linking::{LoadedCode, PreparedEndpoint, Preparer, Recipe};
 
 /// The time after the last request at which unused code is dropped.
@@ -75,6 +76,11 @@ impl CodeCache {
             // Outside of the lock, because unmapping is slow.
             drop(dropped);
         }
+    }
+
+    /// The slots of the app in the pool of the engine.
+    pub(super) fn share(&self, app: &Arc<str>) -> AppShare {
+        self.preparer.engines.share(self.recipe.kind, app)
     }
 
     pub(super) fn engine(&self) -> &wasmtime::Engine {

@@ -17,7 +17,7 @@ pub(crate) enum Failure {
     #[error("the component is at its limit of {limit} requests at once (`limits.concurrency`)")]
     Full { limit: u32 },
     /// The instance pool of the host has no room.
-    #[error("the host's instance pool is exhausted")]
+    #[error("the host's instance pool has no room for another instance of the app")]
     PoolFull,
     /// The instances of the host have nearly all of its memory.
     #[error(

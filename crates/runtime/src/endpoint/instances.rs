@@ -9,6 +9,7 @@ use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use super::{Endpoint, EndpointState, Failure, ReusePolicy};
+use crate::engine::Slots;
 use crate::guest::{Activity, GuestState, HostcallData};
 use crate::linking::{EndpointPre, LinkExports};
 use crate::links::SkeletonFunctions;
@@ -22,6 +23,8 @@ pub(crate) struct Instance {
     /// The functions of its skeleton that were looked up so far.
     pub(crate) skeleton: SkeletonFunctions,
     requests: u32,
+    /// Its place in the pool. The last field: dropped after the store.
+    _slots: Slots,
 }
 
 /// The exports of an instance, by the interface through which the host calls it.
@@ -137,11 +140,19 @@ impl Endpoint {
         link_exports: &Arc<LinkExports>,
         activity: Activity,
     ) -> Result<Instance, Failure> {
-        let EndpointState { code, template, .. } = &*self.state;
+        let EndpointState {
+            code,
+            template,
+            share,
+            ..
+        } = &*self.state;
         let hostcall_data = match pre {
             EndpointPre::HttpP2(_) | EndpointPre::HttpP3(_) => template.hostcall_data,
             EndpointPre::Plain(_) => HostcallData::Values,
         };
+        let slots = share
+            .take(code.recipe.memories.max(1))
+            .ok_or(Failure::PoolFull)?;
         let kind = code.recipe.kind;
         let mut store = GuestState::store(code.engine(), kind, template, hostcall_data, activity);
         let created = match pre {
@@ -160,6 +171,7 @@ impl Endpoint {
                 link_exports: link_exports.clone(),
                 skeleton: SkeletonFunctions::default(),
                 requests: 0,
+                _slots: slots,
             }),
             Err(error) => Err(Failure::of(error, store.data())),
         }

@@ -26,6 +26,7 @@ use self::instances::IdleInstances;
 pub(crate) use self::instances::{Exports, Instance};
 pub(crate) use self::revision_set::RevisionSet;
 pub(crate) use self::settings::{EndpointSettings, ReusePolicy, store_limits};
+use crate::engine::AppShare;
 use crate::guest::StoreTemplate;
 use crate::http::SharedInstances;
 use crate::turns::InTurns;
@@ -47,6 +48,8 @@ pub(crate) struct EndpointState {
     bytes: u64,
     code: CodeCache,
     idle: IdleInstances,
+    /// The slots of the app in the instance pool.
+    share: AppShare,
     /// Only if instances serve several requests at once.
     shared: Option<SharedInstances>,
     counters: Counters,
@@ -79,6 +82,7 @@ impl EndpointState {
     ) -> Self {
         let idle = IdleInstances::new(settings.reuse);
         let is_shared = settings.reuse.is_some_and(|reuse| reuse.concurrent_max > 1);
+        let share = code.share(&template.app);
         let template = Arc::new(template);
         Self {
             template,
@@ -86,6 +90,7 @@ impl EndpointState {
             bytes,
             code,
             idle,
+            share,
             shared: is_shared.then(SharedInstances::default),
             counters: Counters::default(),
         }

@@ -5,12 +5,14 @@
 //! - The **concurrent** engine runs graphs with `async func`, `stream` or `future` (WASI 0.3).
 //!
 //! Each has a pooling allocator whose size depends on the machine ([`pool`]). The memory of all
-//! instances has a budget ([`memory_budget`]). One thread advances the epochs of both engines
+//! instances has a budget ([`memory_budget`]), and apps share the slots of the pools
+//! ([`pool_shares`]). One thread advances the epochs of both engines
 //! ([`clock`]).
 
 mod clock;
 mod memory_budget;
 mod pool;
+mod pool_shares;
 
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ use self::clock::Clock;
 pub(crate) use self::memory_budget::MemoryBudget;
 pub(crate) use self::pool::PoolSize;
 pub use self::pool::machine_memory_bytes;
+use self::pool_shares::PoolShares;
+pub(crate) use self::pool_shares::{AppShare, Slots};
 use crate::turns::{CoarseClock, Turns};
 
 /// The stack of a fiber: [`WASM_STACK_BYTES`] and the need of host functions on top.
@@ -45,6 +49,8 @@ pub(crate) struct Engines {
     pool: PoolSize,
     turns: Turns,
     memory: Arc<MemoryBudget>,
+    synchronous_shares: Arc<PoolShares>,
+    concurrent_shares: Arc<PoolShares>,
     // For its `Drop`: the thread ends with the engines.
     _clock: Clock,
 }
@@ -62,6 +68,8 @@ impl Engines {
             pool,
             turns: Turns::of_machine(coarse),
             memory: Arc::new(MemoryBudget::of_memory(pool.memory_bytes)),
+            synchronous_shares: PoolShares::new(pool.instances),
+            concurrent_shares: PoolShares::new(pool.instances),
             _clock: clock,
         })
     }
@@ -76,6 +84,15 @@ impl Engines {
     /// The turns of guests that run long.
     pub(crate) fn turns(&self) -> &Turns {
         &self.turns
+    }
+
+    /// The slots of an app in the pool of an engine.
+    pub(crate) fn share(&self, kind: EngineKind, app: &Arc<str>) -> AppShare {
+        let shares = match kind {
+            EngineKind::Synchronous => &self.synchronous_shares,
+            EngineKind::Concurrent => &self.concurrent_shares,
+        };
+        shares.of_app(app)
     }
 
     /// The budget of the memory of all instances.
