@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::{Method, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -42,6 +42,16 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest number of requests of one link in flight, until their response bodies end. Further
 /// requests fail, so that a component cannot use up the sockets of the host.
 pub const IN_FLIGHT_MAX: usize = 256;
+
+/// The most bytes of one response that a component does not read, over HTTP/2: as many as a
+/// connection of HTTP/1.1 buffers.
+const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 << 10;
+
+/// The same for all responses of one connection.
+const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+
+/// The most bytes of the head of a response over HTTP/2.
+const HTTP2_HEAD_BYTES_MAX: u32 = 64 << 10;
 
 /// The HTTP client of one component.
 pub(crate) struct LinkClient {
@@ -119,8 +129,14 @@ fn connections(scope: AddressScope, tls: &ClientConfig, tasks: &ConnectionTasks)
     let tls = HttpsConnectorBuilder::new()
         .with_tls_config(tls.clone())
         .https_or_http()
-        .enable_http1();
+        .enable_http1()
+        // Where a server offers it in the handshake of TLS. Without TLS nothing tells which servers
+        // have it.
+        .enable_http2();
     Client::builder(tasks.clone())
+        .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .http2_max_header_list_size(HTTP2_HEAD_BYTES_MAX)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(IDLE_PER_ORIGIN_MAX)
         .pool_timer(TokioTimer::new())
@@ -139,11 +155,14 @@ fn prepare(request: &mut Request<Body>) -> Result<(), HttpClientError> {
     remove_connection_headers(headers);
     // Set from the URI, which was checked.
     headers.remove(header::HOST);
+    // Servers send trailers only to clients that read them, and servers of gRPC require it.
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
     Ok(())
 }
 
 /// Sends the request and waits for the head of the response. If this future is dropped or times
-/// out, the connection is closed, because the response could still arrive.
+/// out, the connection of HTTP/1.1 is closed, because the response could still arrive, and the stream
+/// of HTTP/2 is reset.
 async fn send_request(
     connections: &Connections,
     mut request: Request<Body>,

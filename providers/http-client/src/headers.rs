@@ -2,13 +2,13 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 
-/// The headers of a connection (RFC 9110, 7.6.1), with obsolete ones that are still in use.
-static CONNECTION_HEADERS: [HeaderName; 10] = [
+/// The headers of a connection (RFC 9110, 7.6.1), with obsolete ones that are still in use. Not
+/// `trailer`, which announces the trailers of the message.
+static CONNECTION_HEADERS: [HeaderName; 9] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
     header::TE,
-    header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     HeaderName::from_static("http2-settings"),

@@ -122,6 +122,68 @@ async fn bodies_are_streamed_both_ways() {
     assert!(body.frame().await.is_none());
 }
 
+/// The request's trailers, protocol and `te` as trailers of the response.
+async fn trailers(request: Request<Incoming>) -> Response<Body> {
+    let version = format!("{:?}", request.version());
+    let te = request.headers().get("te").cloned();
+    let collected = request.into_body().collect().await.unwrap();
+    let mut trailers = collected.trailers().cloned().unwrap_or_default();
+    trailers.insert("x-version", version.parse().unwrap());
+    trailers.insert("x-te", te.unwrap());
+    let frames = [
+        Frame::data(Bytes::from_static(b"body")),
+        Frame::trailers(trailers),
+    ];
+    let body = StreamBody::new(stream::iter(frames.map(Ok)));
+    Response::builder()
+        .header("trailer", "x-version, x-te, x-sum")
+        .body(body.boxed_unsync())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn trailers_pass_both_ways_by_the_protocol_that_the_server_offers() {
+    let servers = [
+        ("http", Server::http(trailers).await, "HTTP/1.1"),
+        ("https", Server::https(trailers).await, "HTTP/1.1"),
+        ("https", Server::https_2(trailers).await, "HTTP/2.0"),
+    ];
+    for (scheme, server, version) in servers {
+        let port = server.address.port();
+        let origin = format!("{scheme}://localhost:{port}");
+        let client = client(&json!({ "allow-private": [origin] }));
+        let sum = [("x-sum".parse().unwrap(), "1".parse().unwrap())];
+        let frames = [
+            Frame::data(Bytes::from_static(b"sent")),
+            Frame::trailers(sum.into_iter().collect()),
+        ];
+        let body = StreamBody::new(stream::iter(frames.map(Ok)));
+        let request = Request::post(format!("{origin}/"))
+            .header("trailer", "x-sum")
+            .body(body.boxed_unsync())
+            .unwrap();
+        let response = client.send(request, RequestOptions::default()).await;
+        let collected = response.unwrap().into_body().collect().await.unwrap();
+        let received = collected.trailers().cloned().unwrap();
+        assert_eq!(collected.to_bytes(), "body");
+        for (name, value) in [("x-version", version), ("x-te", "trailers"), ("x-sum", "1")] {
+            assert_eq!(
+                received.get(name).unwrap(),
+                value,
+                "{origin} {version} {name}"
+            );
+        }
+        // Over HTTP/2, a second request shares the connection.
+        if version == "HTTP/2.0" {
+            let requests = (0..8).map(|_| send(&*client, &origin));
+            for outcome in futures_util::future::join_all(requests).await {
+                assert_eq!(outcome.unwrap(), "body");
+            }
+            assert_eq!(server.connections(), 1);
+        }
+    }
+}
+
 #[tokio::test]
 async fn host_is_that_of_the_uri_and_headers_of_the_connection_stay_behind() {
     async fn show(request: Request<Incoming>) -> Response<Body> {
@@ -144,6 +206,7 @@ async fn host_is_that_of_the_uri_and_headers_of_the_connection_stay_behind() {
         .header("host", "evil.example")
         .header("connection", "x-hop")
         .header("x-hop", "1")
+        .header("te", "gzip")
         .header("x-end", "2")
         .body(empty())
         .unwrap();
@@ -152,7 +215,8 @@ async fn host_is_that_of_the_uri_and_headers_of_the_connection_stay_behind() {
         .await
         .unwrap();
     assert!(!response.headers().contains_key("keep-alive"));
-    let expect = format!("/path?query host=\"{}\" x-end=\"2\"", server.address);
+    let host = server.address;
+    let expect = format!("/path?query host=\"{host}\" te=\"trailers\" x-end=\"2\"");
     assert_eq!(text(response).await, expect);
 }
 

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -39,7 +39,24 @@ impl Server {
     where
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let acceptor = TlsAcceptor::from(Arc::new(tls_config()));
+        Self::tls(answer, &[]).await
+    }
+
+    /// Like [`Self::https`], with HTTP/2 for clients that have it.
+    pub(super) async fn https_2<F>(answer: fn(Request<Incoming>) -> F) -> Self
+    where
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        Self::tls(answer, &[b"h2", b"http/1.1"]).await
+    }
+
+    async fn tls<F>(answer: fn(Request<Incoming>) -> F, protocols: &[&[u8]]) -> Self
+    where
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let mut config = tls_config();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         Self::tcp(move |stream| {
             let accepting = acceptor.accept(stream);
             async move {
@@ -121,7 +138,7 @@ where
         async move { Ok::<_, Infallible>(answering.await) }
     });
     // In some tests the client disconnects.
-    let _ = http1::Builder::new()
+    let _ = auto::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
