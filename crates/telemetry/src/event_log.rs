@@ -103,7 +103,7 @@ impl<T: Clone + Numbered> BoundedLog<T> {
 }
 
 impl<T: Numbered> Entries<T> {
-    /// Appends an entry; a full log drops the oldest ones for it.
+    /// Appends an entry, in place of the oldest ones if the log is full.
     fn append(&mut self, entry: T, capacity: Capacity) {
         self.bytes += entry.bytes();
         while self.newest.len() >= capacity.entries || self.bytes > capacity.bytes {

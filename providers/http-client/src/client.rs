@@ -161,8 +161,8 @@ fn prepare(request: &mut Request<Body>) -> Result<(), HttpClientError> {
 }
 
 /// Sends the request and waits for the head of the response. If this future is dropped or times
-/// out, the connection of HTTP/1.1 is closed, because the response could still arrive, and the stream
-/// of HTTP/2 is reset.
+/// out, the connection of HTTP/1.1 is closed, because the response could still arrive, and the
+/// stream of HTTP/2 is reset.
 async fn send_request(
     connections: &Connections,
     mut request: Request<Body>,
