@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -141,12 +140,11 @@ fn check_address(address: &str) -> Result<(), Failure> {
 
 /// Reads the admin address that a host recorded in its data directory; `None` if no host did.
 fn recorded_address(data_directory: &Path) -> Option<String> {
-    let recorded = fs::read_to_string(data_directory.join(token::ADDRESS_FILE)).ok()?;
-    match (recorded.trim(), recorded.trim().parse()) {
-        ("", _) => None,
-        (_, Ok(address)) => Some(reachable(address).to_string()),
-        (name, Err(_)) => Some(name.to_owned()),
-    }
+    let recorded = token::read_address(data_directory)?;
+    Some(match recorded.parse() {
+        Ok(address) => reachable(address).to_string(),
+        Err(_) => recorded,
+    })
 }
 
 fn no_token(data_directory: &Path, error: &io::Error) -> Failure {
@@ -298,7 +296,8 @@ mod tests {
     fn the_recorded_address_is_one_to_connect_to() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(recorded_address(directory.path()), None);
-        fs::write(directory.path().join(token::ADDRESS_FILE), "0.0.0.0:9000\n").unwrap();
+        let file = directory.path().join(token::ADDRESS_FILE);
+        std::fs::write(file, "0.0.0.0:9000\n").unwrap();
         let recorded = recorded_address(directory.path());
         assert_eq!(recorded.as_deref(), Some("127.0.0.1:9000"));
     }

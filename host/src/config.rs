@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use weft_ingress::ServerSettings;
 use weft_node::{Faults, MeshConfig};
+use weft_state::data_directory::{CACHE_KEY_FILE, STATE_FILE};
 use weft_telemetry::logs::Logs;
 
 /// Settings of a host. The defaults suit a developer's machine.
@@ -19,7 +20,8 @@ pub struct HostConfig {
     /// The total weight of the components that the lattice may place on this host; `None` for a
     /// limit by the machine's memory and cores. A host alone has no limit.
     pub capacity: Option<u64>,
-    /// The directory of the host's state. One host at a time may use it.
+    /// The directory of the host's state, in a folder that only its user can read. One host at a time
+    /// may use it.
     pub data_dir: PathBuf,
     /// The address of the HTTP server; `None` disables it. The system chooses a port in place of
     /// port 0.
@@ -67,13 +69,13 @@ impl HostConfig {
     }
 }
 
-/// The paths in a data directory.
+/// The paths in the folder of a host in its data directory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paths<'a>(&'a Path);
 
 impl Paths<'_> {
     pub(crate) fn state(self) -> PathBuf {
-        self.0.join("state.redb")
+        self.0.join(STATE_FILE)
     }
 
     pub(crate) fn artifacts(self) -> PathBuf {
@@ -85,7 +87,7 @@ impl Paths<'_> {
     }
 
     pub(crate) fn cache_key(self) -> PathBuf {
-        self.0.join("cache.key")
+        self.0.join(CACHE_KEY_FILE)
     }
 
     pub(crate) fn host_key(self) -> PathBuf {

@@ -19,6 +19,7 @@ use weft_node::{Files, HostLabels, HostTasks, Joined, LabelsError, Mesh, MeshErr
 use weft_provider::Registry;
 use weft_runtime::{FrameServer, RuntimeConfig, RuntimeError, RuntimeLinks, WasmRuntime};
 use weft_state::artifacts::{ArtifactError, Artifacts};
+use weft_state::data_directory::{self, DataDirectoryError};
 use weft_state::store::{Store, StoreError};
 use weft_telemetry::events::Events;
 
@@ -51,6 +52,7 @@ pub struct Host {
     http: Option<Server>,
     admin: Admin,
     token: String,
+    /// The folder of the host in its data directory.
     data_dir: PathBuf,
     tasks: TaskTracker,
     // Dropped last: its threads run the tasks of the other fields.
@@ -83,14 +85,8 @@ pub enum DrainOutcome {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data directory cannot be used.
-    #[error("cannot use the data directory `{path}`")]
-    DataDirectory {
-        /// The directory or a file in it.
-        path: PathBuf,
-        /// Error of the operating system.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    DataDirectory(#[from] DataDirectoryError),
     /// The host's name is invalid.
     #[error("invalid host name; choose another with `--name`")]
     Name(#[source] HostNameError),
@@ -155,7 +151,7 @@ impl Host {
     ///
     /// # Errors
     /// Any [`StartError`].
-    pub async fn start(config: HostConfig, registry: Registry) -> Result<Self, StartError> {
+    pub async fn start(mut config: HostConfig, registry: Registry) -> Result<Self, StartError> {
         if !config.admin.ip().is_loopback() {
             return Err(StartError::AdminAddress {
                 address: config.admin,
@@ -164,10 +160,7 @@ impl Host {
         check_host_name(&config.name).map_err(StartError::Name)?;
         let tasks = TaskTracker::new();
         let control = ControlRuntime::start().map_err(StartError::Threads)?;
-        std::fs::create_dir_all(&config.data_dir).map_err(|source| StartError::DataDirectory {
-            path: config.data_dir.clone(),
-            source,
-        })?;
+        config.data_dir = data_directory::prepare(&config.data_dir)?;
         let events = Events::new();
         let labels = HostLabels::open(config.paths().labels(), &config.labels);
         let labels = labels.map_err(StartError::Labels)?;
@@ -371,13 +364,11 @@ impl Host {
 
     /// Writes the token and the admin address to the files that the `weft` command reads.
     fn write_address(&self) -> Result<(), StartError> {
-        let address_file = self.data_dir.join(token::ADDRESS_FILE);
-        token::write(&self.data_dir, &self.token)
-            .and_then(|()| std::fs::write(&address_file, self.admin_address().to_string()))
-            .map_err(|source| StartError::DataDirectory {
-                path: self.data_dir.clone(),
-                source,
-            })
+        let written = token::write(&self.data_dir, &self.token, self.admin_address());
+        written.map_err(|source| {
+            let path = self.data_dir.clone();
+            DataDirectoryError::Io { path, source }.into()
+        })
     }
 }
 

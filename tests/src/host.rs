@@ -151,6 +151,12 @@ impl Weft {
         Arc::clone(&self.data)
     }
 
+    /// Its own folder in its data directory.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        folder(self.data.path())
+    }
+
     /// Its own log so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -315,6 +321,12 @@ fn spawn_host(options: &Options<'_>, data: &Path) -> Process {
     }
     command.args(options.arguments);
     spawn(command)
+}
+
+/// The folder of a host in a data directory.
+#[must_use]
+pub fn folder(data: &Path) -> PathBuf {
+    data.join("private")
 }
 
 fn new_data() -> Arc<TempDir> {

@@ -26,7 +26,7 @@ mod wait;
 
 pub use files::{Files, app};
 pub use guests::{guest, guest_if_built};
-pub use host::{Options, Weft, weft_command};
+pub use host::{Options, Weft, folder, weft_command};
 pub use large_component::large_component;
 pub use probe::{Probe, probes};
 pub use process::{Finished, finish, spawn, spawn_typing};

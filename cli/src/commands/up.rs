@@ -106,6 +106,8 @@ impl Up {
     /// at shutdown.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let manifests = manifest::read_all(&self.files)?;
+        // All files of the host are for its own user, those of its databases too.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         let logs = Logs::new();
         let _log = logging::start(self.log_format, &logs)?;
         let servers = providers::read_servers(self.nats_servers.as_deref())?;

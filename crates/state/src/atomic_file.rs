@@ -50,13 +50,52 @@ fn temporary_name() -> String {
 }
 
 fn write_flushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // The mode is set at creation, so that other users can never open the file.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(OWNER_MODE)
-        .open(path)?;
+    let mut file = create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Creates a file that only its owner can read, in place of the remains of an interrupted write. A
+/// link at `path` is removed and not followed.
+///
+/// # Errors
+/// The error of the operating system.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    // The mode is set at creation, so that other users can never open the file.
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(OWNER_MODE);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            options.open(path)
+        }
+        opened => opened,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn links_at_the_file_and_at_its_temporary_file_are_replaced_and_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, victim) = (
+            directory.path().join("file"),
+            directory.path().join("victim"),
+        );
+        fs::write(&victim, "untouched").unwrap();
+        symlink(&victim, &path).unwrap();
+        write(&path, b"content").unwrap();
+        let found = fs::symlink_metadata(&path).unwrap();
+        assert!(found.is_file());
+        assert_eq!(found.permissions().mode() & 0o777, OWNER_MODE);
+        let temporary = directory.path().join("temporary");
+        symlink(&victim, &temporary).unwrap();
+        create_new(&temporary).unwrap().write_all(b"new").unwrap();
+        assert_eq!(fs::read_to_string(&temporary).unwrap(), "new");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+    }
 }

@@ -11,6 +11,7 @@ pub mod atomic_file;
 pub mod blocking;
 pub mod buckets;
 pub mod collection;
+pub mod data_directory;
 pub mod desired;
 pub mod kv;
 pub mod objects;

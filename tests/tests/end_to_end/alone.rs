@@ -78,7 +78,7 @@ fn a_revision_that_does_not_start_takes_nothing_from_the_one_that_serves() {
     a.wait_for_ready(2);
     let files = Files::new();
     // The directory that the provider of the new revision needs is a file on one of the hosts.
-    let providers = b.data().path().join("providers/apart");
+    let providers = b.folder().join("providers/apart");
     std::fs::create_dir_all(&providers).expect("a directory");
     std::fs::write(providers.join("disk"), "").expect("a file");
     let old = files.app("apart", APART);

@@ -1,7 +1,5 @@
 //! What hosts store of revisions that are gone, and who deletes it.
 
-use std::path::Path;
-
 use serde_json::Value;
 use weft_tests::{Files, PATIENCE, Weft, eventually, start_nats};
 
@@ -24,8 +22,7 @@ fn deploy(weft: &Weft, files: &Files, number: usize) {
 
 /// Number of files with this end in a directory of a host's data.
 fn files_in(weft: &Weft, directory: &str, end: &str) -> usize {
-    let data = weft.data();
-    let files = std::fs::read_dir(Path::new(data.path()).join(directory)).unwrap();
+    let files = std::fs::read_dir(weft.folder().join(directory)).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.ends_with(end)).count()
 }

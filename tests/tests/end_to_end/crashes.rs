@@ -185,7 +185,7 @@ fn a_damaged_cache_entry_is_compiled_anew_with_a_warning() {
     ];
     for (extension, damage) in damages {
         weft.kill();
-        each_file(&weft.data().path().join("cache"), extension, damage);
+        each_file(&weft.folder().join("cache"), extension, damage);
         weft = weft.restarted();
         assert!(weft.log().contains("damaged"), "{}", weft.log());
         weft.fetch("/count").expect(200, &["1"]);
@@ -214,7 +214,7 @@ fn with_damaged_bytes(files: &Files) -> (Weft, PathBuf) {
     let digest = row["digest"].as_str().unwrap();
     let digest = digest.trim_start_matches("sha256:").to_owned();
     weft.kill();
-    let artifacts = weft.data().path().join("artifacts");
+    let artifacts = weft.folder().join("artifacts");
     let mut paths = std::fs::read_dir(artifacts)
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -254,7 +254,7 @@ fn an_app_whose_bytes_are_damaged_can_be_deployed_again() {
 fn a_damaged_state_is_named_and_left_as_it_is() {
     let mut weft = Weft::empty();
     weft.kill();
-    let state = weft.data().path().join("state.redb");
+    let state = weft.folder().join("state.redb");
     let damaged = vec![0x5a; std::fs::read(&state).unwrap().len()];
     std::fs::write(&state, &damaged).unwrap();
     let refused = Weft::start_refused(&Options {

@@ -1,7 +1,7 @@
 //! How a host ends: it finishes what it has begun, for as long as it was told to.
 
 use weft_tests::http::Connection;
-use weft_tests::{Files, Options, PATIENCE, Probe, Weft, eventually, probes};
+use weft_tests::{Files, Options, PATIENCE, Probe, Weft, eventually, folder, probes};
 
 fn serving(files: &Files, arguments: &[&str]) -> Weft {
     let probe = Probe {
@@ -57,7 +57,7 @@ fn a_host_that_is_told_to_end_finishes_what_it_has_begun() {
         .expect_code(0)
         .expect_stderr(&["SIGTERM", "drained"]);
     assert!(
-        !data.path().join("admin.address").exists(),
+        !folder(data.path()).join("admin.address").exists(),
         "nobody looks for a host that is gone"
     );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use weft_tests::http::{Connection, Request};
-use weft_tests::{Files, NatsServer, Options, PATIENCE, Weft, eventually, start_nats};
+use weft_tests::{Files, NatsServer, Options, PATIENCE, Weft, eventually, folder, start_nats};
 
 use crate::lattice::{ADD, APART, host, host_with};
 
@@ -13,7 +13,7 @@ use crate::lattice::{ADD, APART, host, host_with};
 const IDENTITY: i32 = 5;
 
 fn life(weft: &Weft) -> PathBuf {
-    weft.data().path().join("host.life")
+    weft.folder().join("host.life")
 }
 
 fn incarnation(weft: &Weft) -> u64 {
@@ -26,9 +26,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            copy(&entry.path(), &target);
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), target).unwrap();
         }
     }
 }
@@ -62,7 +64,8 @@ fn a_host_restored_from_a_backup_is_a_member_again_within_seconds() {
     let a = host(&nats, "place=a");
     // So many starts that no random step from a backup reaches the number of the last.
     let data = Arc::new(tempfile::tempdir().unwrap());
-    std::fs::write(data.path().join("host.life"), "1000000").unwrap();
+    std::fs::create_dir(folder(data.path())).unwrap();
+    std::fs::write(folder(data.path()).join("host.life"), "1000000").unwrap();
     let mut b = host_with(&nats, "place=b", on(data));
     a.wait_for_ready(2);
     let files = Files::new();

@@ -30,6 +30,7 @@ mod lattice_records;
 mod lattice_state;
 mod limits;
 mod links;
+mod local_access;
 mod nats_login;
 mod operating;
 mod providers;

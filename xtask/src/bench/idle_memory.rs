@@ -56,7 +56,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     let memory = Memory {
         count,
         empty,
-        on_disk: per_component(kib_of_folder(&data.join("cache"))?, count),
+        on_disk: per_component(kib_of_folder(&data.join("private/cache"))?, count),
     };
     let [deployed, deployed_anonymous] = memory.rows("idle after its deploy", deployed);
     let [restarted, restarted_anonymous] = memory.rows("idle after a restart", restarted);

@@ -153,8 +153,8 @@ impl Setup {
         let mut command = Command::new(&tools.raw_requests);
         let log = scratch.path().join("responder");
         let responder = Process::start("`raw_requests`", command.args([&url, "serve"]), &log)?;
-        let admin = fs::read_to_string(scratch.path().join("caller/admin.address"))?;
-        let token = fs::read_to_string(scratch.path().join("caller/admin.token"))?;
+        let admin = fs::read_to_string(scratch.path().join("caller/private/admin.address"))?;
+        let token = fs::read_to_string(scratch.path().join("caller/private/admin.token"))?;
         let mut setup = Self {
             caller_host,
             callee_host,

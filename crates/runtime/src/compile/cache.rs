@@ -11,18 +11,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, File, FileTimes, OpenOptions};
+use std::fs::{self, File, FileTimes};
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use wasmtime::Engine;
 use weft_lattice_config::Digest;
+use weft_state::atomic_file;
 
 const KEY_BYTES: usize = 32;
+
+/// The bits of a mode by which other users can open a file.
+const OTHERS: u32 = 0o077;
 
 /// The end of the names of files with machine code.
 const CODE: &str = "cwasm";
@@ -90,16 +94,25 @@ impl Cache {
         })
     }
 
-    /// The file of an entry; `None` if the entry is missing or not authentic.
-    pub(super) fn verified(&self, key: &CacheKey) -> Option<PathBuf> {
-        let path = self.path(key, CODE);
-        let content = fs::read(&path).ok()?;
+    /// The open file of an entry; `None` if the entry is missing or not authentic, or others could
+    /// have opened it.
+    pub(super) fn verified(&self, key: &CacheKey) -> Option<Verified> {
+        let mut file = File::open(self.path(key, CODE)).ok()?;
+        if !is_private(&file) {
+            tracing::warn!(
+                entry = %key,
+                "compile cache entry is open to other users; compiling the component again"
+            );
+            return None;
+        }
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).ok()?;
         let found = fs::read(self.path(key, "mac")).ok()?;
         let found: [u8; KEY_BYTES] = found.try_into().ok()?;
         // `blake3::Hash` compares in constant time.
         if self.mac(key, &content) == found {
-            self.renew(key, &path);
-            return Some(path);
+            self.renew(key, &file);
+            return Some(Verified(file));
         }
         tracing::warn!(
             entry = %key,
@@ -167,7 +180,7 @@ impl Cache {
     }
 
     /// Records the use of an entry, and the artifacts of one that an older release wrote.
-    fn renew(&self, key: &CacheKey, code: &Path) {
+    fn renew(&self, key: &CacheKey, code: &File) {
         let _changing = self.changing();
         let origin_path = self.path(key, ORIGIN);
         let renewed = || -> io::Result<()> {
@@ -175,7 +188,7 @@ impl Cache {
                 replace(&origin_path, origin(key).as_bytes())?;
             }
             let times = FileTimes::new().set_modified(SystemTime::now());
-            File::open(code)?.set_times(times)
+            code.set_times(times)
         };
         if let Err(error) = renewed() {
             tracing::warn!(entry = %key, %error, "cannot renew a compile cache entry");
@@ -198,6 +211,24 @@ impl Cache {
     fn path(&self, key: &CacheKey, extension: &str) -> PathBuf {
         self.directory.join(format!("{key}.{extension}"))
     }
+}
+
+/// The open file of an entry whose content was authenticated.
+#[derive(Debug)]
+pub(super) struct Verified(File);
+
+impl Verified {
+    pub(super) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+/// True if no other user can have the file open: not even one who opened it before its mode was
+/// closed, because the cache never changes the mode of a file.
+fn is_private(file: &File) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    let metadata = file.metadata();
+    metadata.is_ok_and(|found| found.uid() == user && found.mode() & OTHERS == 0)
 }
 
 /// An entry in a listing of the cache.
@@ -272,7 +303,7 @@ fn artifacts_of(path: &Path) -> Vec<Digest> {
 /// written to.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = path.with_added_extension(format!("{}.{PARTIAL}", std::process::id()));
-    fs::write(&temporary, content)?;
+    atomic_file::create_new(&temporary)?.write_all(content)?;
     fs::rename(&temporary, path)
 }
 
@@ -293,14 +324,7 @@ fn read_or_create_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
 fn create_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
+    atomic_file::write(path, &key)?;
     Ok(key)
 }
 
@@ -328,6 +352,9 @@ impl Hasher for Fnv {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn cache(directory: &Path) -> Cache {
@@ -368,6 +395,38 @@ mod tests {
 
         fs::remove_file(cache.path(&key(), "mac")).unwrap();
         assert!(cache.verified(&key()).is_none());
+    }
+
+    #[test]
+    fn the_file_that_was_authenticated_is_the_one_that_is_loaded() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = cache(directory.path());
+        cache.store(&key(), b"code").unwrap();
+        let verified = cache.verified(&key()).unwrap();
+        let path = cache.path(&key(), CODE);
+        let other = directory.path().join("other");
+        fs::write(&other, b"evil").unwrap();
+        fs::rename(&other, &path).unwrap();
+        let open_file = format!("/proc/self/fd/{}", verified.file().as_raw_fd());
+        assert_eq!(fs::read(open_file).unwrap(), b"code");
+    }
+
+    #[test]
+    fn code_that_others_can_open_is_refused_and_written_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = cache(directory.path());
+        cache.store(&key(), b"code").unwrap();
+        let path = cache.path(&key(), CODE);
+        for mode in [0o644, 0o666, 0o620] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(cache.verified(&key()).is_none(), "{mode:o}");
+            cache.store(&key(), b"code").unwrap();
+            assert!(cache.verified(&key()).is_some());
+        }
+        for extension in [CODE, "mac", ORIGIN] {
+            let mode = fs::metadata(cache.path(&key(), extension)).unwrap().mode();
+            assert_eq!(mode & 0o777, 0o600, "{extension}");
+        }
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl Mode {
 
 /// The sha256 of each component that the host stores.
 fn stored(weft: &Weft) -> BTreeSet<String> {
-    let files = std::fs::read_dir(weft.data().path().join("artifacts")).unwrap();
+    let files = std::fs::read_dir(weft.folder().join("artifacts")).unwrap();
     files.map(|file| sha256(&file.unwrap().path())).collect()
 }
 
