@@ -53,6 +53,11 @@ pub(crate) async fn client(options: &HostOptions) -> Result<Client, Failure> {
     let data_directory = environment::data_directory(data_dir)?;
     let token = token::read(&data_directory);
     let recorded = recorded_address(&data_directory);
+    // An address that was given may be that of another host.
+    let socket = match admin {
+        None => token::socket(&data_directory),
+        Some(_) => None,
+    };
     let default = || recorded.clone().unwrap_or(ADMIN_ADDRESS_DEFAULT.to_owned());
     let address = admin.unwrap_or_else(default);
     contact::record(Contact::host(
@@ -65,7 +70,7 @@ pub(crate) async fn client(options: &HostOptions) -> Result<Client, Failure> {
         source,
     ));
     let token = token.map_err(|error| no_token(&data_directory, &error))?;
-    Ok(Client::new(address, token))
+    Ok(Client::new(address, token).with_socket(socket))
 }
 
 /// Connects over the bus to the first host of the lattice that replies.

@@ -26,6 +26,7 @@ use weft_telemetry::events::Events;
 use crate::capacity;
 use crate::config::HostConfig;
 use crate::control_runtime::ControlRuntime;
+use crate::descriptors;
 
 /// The longest time at shutdown for the admin API, and then for the background tasks, to end.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -158,6 +159,7 @@ impl Host {
             });
         }
         check_host_name(&config.name).map_err(StartError::Name)?;
+        descriptors::raise_limit();
         let tasks = TaskTracker::new();
         let control = ControlRuntime::start().map_err(StartError::Threads)?;
         config.data_dir = data_directory::prepare(&config.data_dir)?;
@@ -237,7 +239,8 @@ impl Host {
             events,
             faults: config.faults,
         };
-        let admin = control.run(Admin::start(config.admin, sources)).await;
+        let socket = config.data_dir.join(token::SOCKET_FILE);
+        let admin = control.run(Admin::start(config.admin, &socket, sources)).await;
         let admin =
             admin.map_err(|source| listen_error("the admin API", "admin", config.admin, source))?;
         let host = Self {
@@ -316,8 +319,10 @@ impl Host {
         {
             tracing::warn!("a background task did not end before the shutdown deadline");
         }
-        // A leftover file is harmless: the next host of the directory replaces it.
-        let _ = std::fs::remove_file(self.data_dir.join(token::ADDRESS_FILE));
+        // Leftover files are harmless: the next host of the directory replaces them.
+        for file in [token::ADDRESS_FILE, token::SOCKET_FILE] {
+            let _ = std::fs::remove_file(self.data_dir.join(file));
+        }
         if finished {
             DrainOutcome::Complete
         } else {

@@ -6,6 +6,7 @@
 mod capacity;
 mod config;
 mod control_runtime;
+mod descriptors;
 mod host;
 mod manifest_check;
 

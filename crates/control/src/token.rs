@@ -12,6 +12,16 @@ pub const TOKEN_FILE: &str = "admin.token";
 /// The file that names the admin address of the host that uses a data directory.
 pub const ADDRESS_FILE: &str = "admin.address";
 
+/// The Unix socket of the admin API, in the folder of a host.
+pub const SOCKET_FILE: &str = "admin.sock";
+
+/// The path of the Unix socket of the host that uses a data directory; `None` if there is none.
+#[must_use]
+pub fn socket(data_directory: &Path) -> Option<PathBuf> {
+    let path = data_directory::private(data_directory).join(SOCKET_FILE);
+    path.exists().then_some(path)
+}
+
 /// The path of the token in a data directory: that of its host, or else of a copy from another
 /// machine, which is in the directory itself.
 #[must_use]

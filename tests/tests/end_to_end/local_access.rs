@@ -1,5 +1,6 @@
 //! What other users of the machine can reach of a host: its files, and its admin API.
 
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
@@ -83,4 +84,31 @@ fn the_files_of_an_earlier_release_are_in_use_after_an_update() {
     assert_eq!(weft.get("apps")[0]["app"], "stores");
     assert!(folder.join("providers/stores/kv/data.redb").is_file());
     assert!(!data.path().join("state.redb").exists());
+}
+
+#[test]
+fn silent_connections_to_the_admin_address_keep_no_command_out() {
+    let weft = Weft::empty();
+    let hosts = weft.get("hosts");
+    let admin = hosts[0]["admin"].as_str().unwrap();
+    let silent: Vec<_> = (0..300)
+        .map(|_| TcpStream::connect(admin).unwrap())
+        .collect();
+    // Over the socket, and over the address, where the oldest connections make room.
+    weft.run(&["get", "hosts"]).expect_code(0);
+    weft.run(&["get", "hosts", "--admin", admin]).expect_code(0);
+    drop(silent);
+}
+
+#[test]
+fn a_command_uses_the_address_if_the_socket_is_gone() {
+    let weft = Weft::empty();
+    let socket = weft.folder().join("admin.sock");
+    let mode = std::fs::symlink_metadata(&socket).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    std::fs::remove_file(&socket).unwrap();
+    weft.run(&["get", "hosts"]).expect_code(0);
+    // A socket that nobody listens on, as a killed host leaves it.
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    weft.run(&["get", "hosts"]).expect_code(0);
 }

@@ -6,6 +6,7 @@ pub mod gather;
 mod http;
 mod lines;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ::http::{Method, StatusCode};
@@ -63,9 +64,19 @@ impl Client {
             transport: Transport::Http(HttpTransport {
                 address: address.into(),
                 token: token.into(),
+                socket: None,
             }),
             forward_to: None,
         }
+    }
+
+    /// Connects to the Unix socket of the same host instead of its address, where that is possible.
+    #[must_use]
+    pub fn with_socket(mut self, path: Option<PathBuf>) -> Self {
+        if let Transport::Http(http) = &mut self.transport {
+            http.socket = path;
+        }
+        self
     }
 
     /// Creates a client for a host of the lattice of the bus.

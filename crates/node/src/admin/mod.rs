@@ -1,6 +1,6 @@
 //! The admin API: the server side of the control protocol (`weft_control`).
 //!
-//! It listens on loopback only and rejects requests without the token, except for the readiness of
+//! It listens on loopback and on a Unix socket only, and rejects requests without the token, except for the readiness of
 //! the host.
 
 mod body_budget;
@@ -11,6 +11,7 @@ mod events;
 mod fault;
 mod json_lines;
 mod links;
+mod listener;
 mod logs;
 mod operator_routes;
 mod placement_report;
@@ -22,20 +23,16 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weft_ingress::{ReadinessSource, serve_until};
+use weft_ingress::ReadinessSource;
 use weft_provider::Registry;
 use weft_state::artifacts::Artifacts;
 use weft_telemetry::events::Events;
@@ -47,12 +44,6 @@ use crate::HostLabels;
 use crate::Joined;
 use crate::controller::Controller;
 use crate::runtime::Runtime;
-
-/// The most connections at once: a few operators and their scripts.
-const CONNECTIONS_MAX: usize = 64;
-
-/// The longest time for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The host that answers, in the rows of `weft get hosts`.
 #[derive(Clone)]
@@ -113,11 +104,12 @@ struct Api {
 }
 
 impl Admin {
-    /// Listens on `address`.
+    /// Listens on `address`, and on a Unix socket at the path `local` for commands of the host's own
+    /// user.
     ///
     /// # Errors
     /// The error of the operating system if the address cannot be used.
-    pub async fn start(address: SocketAddr, sources: Sources) -> io::Result<Self> {
+    pub async fn start(address: SocketAddr, local: &Path, sources: Sources) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -133,7 +125,10 @@ impl Admin {
         if let Some(lattice) = mesh.lattice.clone() {
             tasks.spawn(bus_server::run(api.clone(), mesh, lattice));
         }
-        tasks.spawn(accept(listener, api));
+        if let Some(local) = listener::listen_local(local) {
+            tasks.spawn(listener::accept(local, api.clone()));
+        }
+        tasks.spawn(listener::accept(listener, api));
         Ok(Self {
             address,
             stop,
@@ -157,39 +152,4 @@ impl Admin {
             tracing::warn!("a request to the admin API was cut off at the deadline");
         }
     }
-}
-
-async fn accept(listener: TcpListener, api: Arc<Api>) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok(permit) = connections.clone().acquire_owned().await else {
-            return;
-        };
-        let accepted = tokio::select! {
-            () = api.stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let task_api = api.clone();
-                api.tasks.spawn(async move {
-                    let _permit = permit;
-                    connection(stream, task_api).await;
-                });
-            }
-            Err(error) => tracing::warn!(%error, "the admin API cannot accept a connection"),
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, api: Arc<Api>) {
-    let stop = api.stop.clone();
-    let service = service_fn(move |request| {
-        let api = api.clone();
-        async move { Ok::<_, Infallible>(api.answer(request).await) }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    serve_until(http.serve_connection(TokioIo::new(stream), service), &stop).await;
 }

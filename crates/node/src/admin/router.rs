@@ -41,7 +41,13 @@ impl Api {
         } else {
             Err(ApiError::unauthorized())
         };
-        outcome.unwrap_or_else(|error| error.response())
+        let mut response = outcome.unwrap_or_else(|error| error.response());
+        if response.status() == StatusCode::UNAUTHORIZED {
+            // A client without the token keeps no connection from others.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
     }
 
     /// The readiness of the host. Needs no token, as probes of container platforms have none.
