@@ -20,8 +20,8 @@ pub struct HostConfig {
     /// The total weight of the components that the lattice may place on this host; `None` for a
     /// limit by the machine's memory and cores. A host alone has no limit.
     pub capacity: Option<u64>,
-    /// The directory of the host's state, in a folder that only its user can read. One host at a time
-    /// may use it.
+    /// The directory of the host's state, in a folder that only its user can read. One host at a
+    /// time may use it.
     pub data_dir: PathBuf,
     /// The address of the HTTP server; `None` disables it. The system chooses a port in place of
     /// port 0.

@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The share of the descriptors, as a divisor, that is not for connections of the ingress: databases,
-/// artifacts, NATS, outgoing requests, the admin API.
+/// The share of the descriptors, as a divisor, that is not for connections of the ingress:
+/// databases, artifacts, NATS, outgoing requests, the admin API.
 const RESERVE_DIVISOR: u64 = 4;
 
 /// The least number of descriptors in the reserve.
@@ -12,7 +12,7 @@ const RESERVE_MIN: u64 = 128;
 /// The most connections of the ingress, whatever the number of descriptors.
 const CONNECTIONS_MAX: u64 = 10_000;
 
-/// The fewest connections of the ingress: with less, it would answer nobody.
+/// The fewest connections of the ingress: with less, it would hardly answer.
 const CONNECTIONS_MIN: u64 = 16;
 
 /// Raises the soft limit of descriptors to the hard one, and logs the result. Shells and service

@@ -162,7 +162,7 @@ struct StreamInfo {
     state: StreamState,
 }
 
-/// The parts of a stream's description that tell it from another one.
+/// The parts of a stream's description that distinguish it from another one.
 #[derive(Debug, Deserialize)]
 pub(crate) struct StreamOrigin {
     /// The time at which the stream was created, as text.

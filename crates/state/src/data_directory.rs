@@ -1,7 +1,8 @@
 //! The folder of a host in its data directory, which no other user can read or write.
 //!
-//! The data directory itself may be open to others: an `emptyDir` of Kubernetes has mode 0777. So the
-//! host makes a folder of its own in it, [`PRIVATE`], and refuses one that another user has made.
+//! The data directory itself may be open to others: an `emptyDir` of Kubernetes has mode 0777. So
+//! the host makes a folder of its own in it, [`PRIVATE`], and refuses one that another user has
+//! made.
 
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;

@@ -1,4 +1,4 @@
-//! The file as a store with a mark, which distinguishes it from one that was made in its place.
+//! The file as a store with a mark, which distinguishes it from a file made in its place.
 
 use std::sync::Arc;
 

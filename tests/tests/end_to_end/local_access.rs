@@ -1,4 +1,4 @@
-//! What other users of the machine can reach of a host: its files, and its admin API.
+//! Files and admin API of a host, as far as other users of the machine can reach them.
 
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -108,7 +108,7 @@ fn a_command_uses_the_address_if_the_socket_is_gone() {
     assert_eq!(mode & 0o777, 0o600);
     std::fs::remove_file(&socket).unwrap();
     weft.run(&["get", "hosts"]).expect_code(0);
-    // A socket that nobody listens on, as a killed host leaves it.
+    // A socket without a listener, as a killed host leaves it.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     weft.run(&["get", "hosts"]).expect_code(0);
 }

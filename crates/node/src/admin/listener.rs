@@ -53,9 +53,9 @@ impl Listener for UnixListener {
     }
 }
 
-/// Listens on a Unix socket in the folder of the host, in place of the socket of an earlier process.
-/// `None` if that is impossible, as with a path that is too long for a socket: commands use the
-/// address then.
+/// Listens on a Unix socket in the folder of the host, in place of the socket of an earlier
+/// process. `None` if that is impossible, as with a path that is too long for a socket: commands
+/// use the address then.
 pub(super) fn listen_local(path: &Path) -> Option<UnixListener> {
     let removed = match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

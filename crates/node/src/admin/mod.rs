@@ -1,7 +1,7 @@
 //! The admin API: the server side of the control protocol (`weft_control`).
 //!
-//! It listens on loopback and on a Unix socket only, and rejects requests without the token, except for the readiness of
-//! the host.
+//! It listens on loopback and on a Unix socket only, and rejects requests without the token, except
+//! for the readiness of the host.
 
 mod body_budget;
 mod bus_server;
@@ -104,8 +104,8 @@ struct Api {
 }
 
 impl Admin {
-    /// Listens on `address`, and on a Unix socket at the path `local` for commands of the host's own
-    /// user.
+    /// Listens on `address`, and on a Unix socket at the path `local` for commands of the host's
+    /// own user.
     ///
     /// # Errors
     /// The error of the operating system if the address cannot be used.

@@ -17,10 +17,10 @@ pub(super) fn component(engine: &Engine, verified: &Verified) -> wasmtime::Resul
     let open_file = format!("/proc/self/fd/{}", verified.file().as_raw_fd());
     // SAFETY: `deserialize_file` runs the code in the file, so the file must be an unmodified
     // output of `precompile_component`, and must remain so while it is mapped.
-    // 1. Unmodified: `Cache::verified` has just read this open file and verified a MAC over name and
-    //    content under a key that only this user can read, and `Cache::store` computes that MAC only
-    //    over the output of `precompile_component` in this process. The path leads to the same file
-    //    through its descriptor.
+    // 1. Unmodified: `Cache::verified` has just read this open file and verified a MAC over name
+    //    and content under a key that only this user can read, and `Cache::store` computes that MAC
+    //    only over the output of `precompile_component` in this process. The path leads to the same
+    //    file through its descriptor.
     // 2. Remains so: the cache never writes to an existing file, it renames a new one over it, and
     //    a mapping keeps the old content. `Cache::verified` rejects a file of another user, or one
     //    that others could ever open. Anyone who can write to the file after the verification runs

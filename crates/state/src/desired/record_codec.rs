@@ -52,7 +52,7 @@ pub fn home_key(store: &StoreId) -> Result<Key, SubjectError> {
     Key::new(&[HOMES, store.app.as_str(), store.provider.as_str()])
 }
 
-/// The key of the record of the mark of a store. `place` tells the stores of a provider apart,
+/// The key of the record of the mark of a store. `place` distinguishes the stores of a provider,
 /// whose settings may name another one later.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The mark of a bucket: an entry that tells the bucket from one that was made in its place.
+//! The mark of a bucket: an entry that distinguishes it from a bucket made in its place.
 //!
 //! The mark is an entry and not a part of the stream's configuration, so it is there exactly as
 //! long as the other entries: it is in backups and mirrors, and missing from a stream that a
@@ -14,7 +14,7 @@ use crate::desired::{MARK_BYTES_MAX, Revision};
 /// The key of the mark. Keys of guests have two names, so none is equal to it.
 const MARK_KEY: &str = "weft-mark";
 
-/// The mark of a bucket in which another client has written an entry that is none.
+/// The mark of a bucket in which another client has written an invalid entry.
 const FOREIGN_MARK: &str = "foreign";
 
 /// The prefix of a mark that is not an entry.

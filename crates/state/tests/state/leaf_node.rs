@@ -98,7 +98,8 @@ async fn a_domain_that_is_no_part_of_a_subject_is_rejected() {
     }
 }
 
-/// The longest time for an operation that waits for nothing: the limit of a request is five seconds.
+/// The longest time for an operation that waits for nothing: the limit of a request is five
+/// seconds.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 #[tokio::test]
