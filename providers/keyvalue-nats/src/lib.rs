@@ -5,8 +5,7 @@
 //!
 //! | key | default | meaning |
 //! | --- | --- | --- |
-//! | `server` | servers of the host's lattice | the name of [servers](NamedServers) that an
-//! operator defined |
+//! | `server` | servers of the host's lattice | the name of [defined servers](NamedServers) |
 //! | `bucket` | lattice, app and provider | the bucket on the servers; equal names share it |
 //! | `replicas` | 1 | number of servers that store a new bucket: 1, 3 or 5 |
 //! | `storage` | `file` | storage of a new bucket: `file` or `memory` |
