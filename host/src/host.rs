@@ -240,7 +240,9 @@ impl Host {
             faults: config.faults,
         };
         let socket = config.data_dir.join(token::SOCKET_FILE);
-        let admin = control.run(Admin::start(config.admin, &socket, sources)).await;
+        let admin = control
+            .run(Admin::start(config.admin, &socket, sources))
+            .await;
         let admin =
             admin.map_err(|source| listen_error("the admin API", "admin", config.admin, source))?;
         let host = Self {
