@@ -31,8 +31,12 @@ use crate::endpoint::{Admission, Endpoint, Exports, Failure, Instance, ReusePoli
 use crate::guest::GuestState;
 
 /// The instances of an endpoint that have requests.
-#[derive(Default)]
-pub(crate) struct SharedInstances(Mutex<Vec<Arc<Driver>>>);
+pub(crate) struct SharedInstances {
+    /// Number of drivers that are started before requests share one: each keeps one core busy at
+    /// most.
+    cores: usize,
+    drivers: Mutex<Vec<Arc<Driver>>>,
+}
 
 /// The side of a driver that requests join.
 struct Driver {
@@ -105,6 +109,16 @@ pub(super) async fn respond(
     received.await.unwrap_or(Err(Failure::NoResponse))
 }
 
+impl Default for SharedInstances {
+    fn default() -> Self {
+        Self {
+            // Read once: it takes several system calls.
+            cores: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            drivers: Mutex::default(),
+        }
+    }
+}
+
 impl SharedInstances {
     /// Adds a request to the driver with the fewest, or to a new one, which is returned with its
     /// queue to be started.
@@ -115,12 +129,17 @@ impl SharedInstances {
         policy: ReusePolicy,
     ) -> Option<(Arc<Driver>, mpsc::UnboundedReceiver<QueuedRequest>)> {
         let mut drivers = self.lock();
+        let has_drivers = drivers.len() >= self.cores;
         let loads = drivers.iter().map(|driver| (driver.load(policy), driver));
         let with_room = loads.filter_map(|(load, driver)| Some((load?, driver)));
         let least = with_room.min_by_key(|(load, _)| *load);
-        // One driver keeps one core busy at most.
-        if let Some((_, driver)) = least.filter(|_| drivers.len() >= cores()) {
-            driver.push(in_flight, request);
+        if let Some((_, driver)) = least.filter(|_| has_drivers) {
+            let driver = driver.clone();
+            let queued = driver.add(in_flight, request);
+            // Waking the driver is a system call, so not under the lock. It goes on meanwhile,
+            // because it has the request.
+            drop(drivers);
+            driver.send(queued);
             return None;
         }
         let (sender, queue) = mpsc::unbounded_channel();
@@ -128,7 +147,7 @@ impl SharedInstances {
             queue: sender,
             state: Mutex::default(),
         });
-        driver.push(in_flight, request);
+        driver.send(driver.add(in_flight, request));
         drivers.push(driver.clone());
         Some((driver, queue))
     }
@@ -154,12 +173,8 @@ impl SharedInstances {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Driver>>> {
         // The code under the lock does not panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.drivers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 impl Driver {
@@ -174,7 +189,8 @@ impl Driver {
         has_room.then_some(load)
     }
 
-    fn push(&self, mut in_flight: InFlight, request: Request<GuestBody>) {
+    /// Adds a request, which has to be sent.
+    fn add(&self, mut in_flight: InFlight, request: Request<GuestBody>) -> QueuedRequest {
         let mut state = self.lock();
         state.requests += 1;
         in_flight.number = state.requests;
@@ -184,27 +200,32 @@ impl Driver {
             request,
         };
         state.in_flight.push(in_flight);
-        // The driver receives until it is closed, under the same lock.
+        queued
+    }
+
+    fn send(&self, queued: QueuedRequest) {
+        // The driver receives while it has requests. One that has just failed has ended them all.
         let _ = self.queue.send(queued);
     }
 
     /// Sends the head of a response. Returns whether a client reads its body.
     fn send_head(&self, number: u32, head: Result<ResponseHead, Failure>) -> bool {
-        let mut state = self.lock();
-        let Some(in_flight) = state.find(number) else {
-            return false;
-        };
-        let Some(sender) = in_flight.head.take() else {
-            return false;
-        };
-        match head {
-            Ok(head) => {
+        let (sender, response) = {
+            let mut state = self.lock();
+            let Some(in_flight) = state.find(number) else {
+                return false;
+            };
+            let Some(sender) = in_flight.head.take() else {
+                return false;
+            };
+            let response = head.map(|head| {
                 let (response, body) = head.tracked(&in_flight.method);
                 in_flight.body = Some(body);
-                sender.send(Ok(response)).is_ok()
-            }
-            Err(failure) => sender.send(Err(failure)).is_ok(),
-        }
+                response
+            });
+            (sender, response)
+        };
+        sender.send(response).is_ok()
     }
 
     /// Ends a request that the guest has handled.
