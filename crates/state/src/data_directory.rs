@@ -50,7 +50,7 @@ const DROPPED: [&str; 4] = ["cache", CACHE_KEY_FILE, "admin.token", "admin.addre
 /// The reasons why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirectoryError {
-    /// The folder belongs to another user, or is no folder.
+    /// The folder belongs to another user, or is not a folder.
     #[error(
         "the folder `{path}` in the data directory is not this host's own: expected a folder of user \
          {expected}, found {found}; remove it, or choose another `--data-dir`"
@@ -206,7 +206,7 @@ fn is_own_file(path: &Path) -> bool {
     is_own(path) && fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
-/// True for a file or folder of this user that is no link.
+/// True for a file or folder of this user that is not a link.
 fn is_own(path: &Path) -> bool {
     let user = rustix::process::geteuid().as_raw();
     fs::symlink_metadata(path).is_ok_and(|found| !found.is_symlink() && found.uid() == user)

@@ -23,7 +23,7 @@ const CREATED_PREFIX: &str = "created:";
 impl KvBucket {
     /// Reads the mark of the bucket; `None` if it has none or does not exist.
     ///
-    /// A bucket whose entries expire, which a foreign client has made, is told by the time of its
+    /// A bucket whose entries expire, which a foreign client has made, is known by the time of its
     /// creation: an entry with a mark would expire too.
     ///
     /// Dropping the future changes nothing.
