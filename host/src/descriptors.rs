@@ -1,6 +1,7 @@
 //! The file descriptors of the process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use weft_ingress::CONNECTIONS_MAX;
 
 /// The share of the descriptors, as a divisor, that is not for connections of the ingress:
 /// databases, artifacts, NATS, outgoing requests, the admin API.
@@ -9,15 +10,13 @@ const RESERVE_DIVISOR: u64 = 4;
 /// The least number of descriptors in the reserve.
 const RESERVE_MIN: u64 = 128;
 
-/// The most connections of the ingress, whatever the number of descriptors.
-const CONNECTIONS_MAX: u64 = 10_000;
-
 /// The fewest connections of the ingress: with less, it would hardly answer.
-const CONNECTIONS_MIN: u64 = 16;
+const CONNECTIONS_MIN: usize = 16;
 
 /// Raises the soft limit of descriptors to the hard one, and logs the result. Shells and service
 /// managers set a soft limit of 1,024 for programs that use `select`, which a host does not.
-pub(crate) fn raise_limit() {
+/// Returns the most connections of the ingress.
+pub(crate) fn raise_limit() -> usize {
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: before.maximum,
@@ -30,21 +29,24 @@ pub(crate) fn raise_limit() {
             before.current
         }
     };
+    let connections = connections_max(after);
     tracing::info!(
         descriptors = after,
         before = before.current,
-        connections = connections_max(after),
+        connections,
         "limit of file descriptors"
     );
+    connections
 }
 
 /// The connections of the ingress that this many descriptors allow; `None` for any number of them.
-fn connections_max(descriptors: Option<u64>) -> u64 {
+fn connections_max(descriptors: Option<u64>) -> usize {
     let Some(descriptors) = descriptors else {
         return CONNECTIONS_MAX;
     };
     let reserve = (descriptors / RESERVE_DIVISOR).max(RESERVE_MIN);
     let connections = descriptors.saturating_sub(reserve);
+    let connections = usize::try_from(connections).unwrap_or(CONNECTIONS_MAX);
     connections.clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
 }
 

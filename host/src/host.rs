@@ -159,7 +159,7 @@ impl Host {
             });
         }
         check_host_name(&config.name).map_err(StartError::Name)?;
-        descriptors::raise_limit();
+        config.http_settings.connections_max = descriptors::raise_limit();
         let tasks = TaskTracker::new();
         let control = ControlRuntime::start().map_err(StartError::Threads)?;
         config.data_dir = data_directory::prepare(&config.data_dir)?;

@@ -28,7 +28,7 @@ pub mod error_response;
 pub mod forwarded;
 pub mod limits;
 
-pub use connection::KEEP_ALIVE_DEFAULT;
+pub use connection::{CONNECTIONS_MAX, KEEP_ALIVE_DEFAULT};
 pub use forward::RemoteComponent;
 pub use forwarded::ForwardedRequests;
 pub use handler::{Body, BodyError, Handler, Overloaded, RequestBody};

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{self, ConnectionIo, Connections, KEEP_ALIVE_DEFAULT};
+use crate::connection::{self, CONNECTIONS_MAX, ConnectionIo, Connections, KEEP_ALIVE_DEFAULT};
 use crate::readiness::ReadinessSource;
 use crate::routes::RouteTable;
 
@@ -49,6 +49,8 @@ const FULL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 pub struct ServerSettings {
     /// The time for which a connection without requests stays open.
     pub keep_alive: Duration,
+    /// The most connections.
+    pub connections_max: usize,
 }
 
 /// The HTTP server of a host.
@@ -118,7 +120,7 @@ impl Server {
             tasks: tasks.clone(),
             stop: stop.clone(),
             settings,
-            connections: Connections::new(),
+            connections: Connections::new(settings.connections_max),
             http: http_settings(&tasks),
         };
         tasks.spawn(accept(listener, context));
@@ -267,6 +269,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             keep_alive: KEEP_ALIVE_DEFAULT,
+            connections_max: CONNECTIONS_MAX,
         }
     }
 }

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use client_body::ClientBody;
 pub(crate) use io::ConnectionIo;
+pub use registry::CONNECTIONS_MAX;
 pub(crate) use registry::{Admission, Connections};
 pub(crate) use response_body::ResponseBody;
 pub use watch::KEEP_ALIVE_DEFAULT;

@@ -10,11 +10,11 @@ use tokio_util::task::TaskTracker;
 
 use super::{BUSY, Connection};
 
-/// The most connections; each costs a task, two buffers and a file descriptor.
-const CONNECTIONS_MAX: usize = 10_000;
+/// The most connections by default; each costs a task, two buffers and a file descriptor.
+pub const CONNECTIONS_MAX: usize = 10_000;
 
-/// The most connections beyond the limit while idle ones close for them.
-const CLOSING_MAX: usize = 256;
+/// The connections beyond the limit, as a divisor of it, while idle ones close for them.
+const CLOSING_DIVISOR: usize = 32;
 
 /// Number of idle connections that one search for the oldest finds: a search looks at every
 /// connection, and under a flood of connections a new one comes after the other.
@@ -22,6 +22,7 @@ const CLOSED_AT_ONCE: usize = 64;
 
 /// The open connections of a server.
 pub(crate) struct Connections {
+    max: usize,
     open: Mutex<Open>,
     started: Instant,
 }
@@ -40,8 +41,10 @@ pub(crate) struct Admission {
 }
 
 impl Connections {
-    pub(crate) fn new() -> Arc<Self> {
+    /// A registry for this many connections.
+    pub(crate) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
+            max,
             open: Mutex::default(),
             started: Instant::now(),
         })
@@ -58,10 +61,11 @@ impl Connections {
         self.mark_idle(&connection);
         let mut open = self.open();
         let count = open.connections.len();
-        if count >= CONNECTIONS_MAX + CLOSING_MAX {
+        if count >= self.max + self.closing_max() {
             return None;
         }
-        if count >= CONNECTIONS_MAX && !close_oldest(open.connections.values(), CLOSED_AT_ONCE) {
+        let closed = CLOSED_AT_ONCE.min(self.closing_max());
+        if count >= self.max && !close_oldest(open.connections.values(), closed) {
             return None;
         }
         let number = open.next;
@@ -72,6 +76,11 @@ impl Connections {
             number,
             connection,
         })
+    }
+
+    /// The most connections beyond the limit.
+    fn closing_max(&self) -> usize {
+        (self.max / CLOSING_DIVISOR).max(1)
     }
 
     /// Marks a connection as idle from now on, unless it is already.
@@ -175,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_full_server_admits_new_connections_in_place_of_idle_ones() {
-        let connections = Connections::new();
+        let connections = Connections::new(CONNECTIONS_MAX);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let mut admitted: Vec<_> = (0..CONNECTIONS_MAX)
             .map(|_| connections.admit(&stop, &tasks).unwrap())
@@ -189,9 +198,24 @@ mod tests {
             .map(|admission| admission.connection.begin())
             .collect();
         let more: Vec<_> = std::iter::from_fn(|| connections.admit(&stop, &tasks))
-            .take(2 * CLOSING_MAX)
+            .take(2 * connections.closing_max())
             .collect();
-        assert!(more.len() < 2 * CLOSING_MAX, "the number is bounded");
+        assert!(
+            more.len() < 2 * connections.closing_max(),
+            "the number is bounded"
+        );
         drop(busy);
+    }
+
+    #[test]
+    fn a_small_server_replaces_idle_connections_one_by_one() {
+        let connections = Connections::new(16);
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let mut admitted = Vec::new();
+        for _ in 0..50 {
+            admitted.push(connections.admit(&stop, &tasks).unwrap());
+            admitted.retain(|admission| !admission.connection.close.is_cancelled());
+            assert!(admitted.len() <= 16);
+        }
     }
 }

@@ -32,6 +32,7 @@ async fn start_keeping_alive(handler: FakeHandler) -> Server {
     let routes = RouteTable::new(vec![route(handler.target())]);
     let settings = ServerSettings {
         keep_alive: KEEP_ALIVE,
+        ..ServerSettings::default()
     };
     start_set(routes, || Readiness::Ready, settings).await
 }

@@ -2,8 +2,9 @@
 //!
 //! No app has a quota, which would lie idle or have to be configured. An app gets a slot while it
 //! has at most [`SHARE_OF_FREE`] times as many as are free. So one app alone takes two thirds of
-//! the pool at most, four greedy apps leave a ninth free, and an app with few instances always finds
-//! room. (The dynamic thresholds of A. K. Choudhury and E. L. Hahne, 1998, for shared buffers.)
+//! the pool at most, four greedy apps leave a ninth free, and an app with few instances always
+//! finds room. (The dynamic thresholds of A. K. Choudhury and E. L. Hahne, 1998, for shared
+//! buffers.)
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
