@@ -44,6 +44,9 @@ fn owner(weft: &Weft) -> Option<String> {
     owner
 }
 
+/// The most races until two deploys meet.
+const RACES_MAX: usize = 8;
+
 #[test]
 fn a_race_of_deploys_for_one_route_has_one_winner_everywhere_and_stops_no_other_deploy() {
     let nats = start_nats();
@@ -60,17 +63,35 @@ fn a_race_of_deploys_for_one_route_has_one_winner_everywhere_and_stops_no_other_
     };
     let names = ["red", "green", "blue"];
     let manifests = names.map(|name| files.app(name, &spec(&format!("/{name}"))));
-    let accepted: Vec<_> = std::thread::scope(|scope| {
-        let deploys = hosts.iter().zip(&manifests);
-        let deploys: Vec<_> = deploys
-            .map(|(weft, manifest)| scope.spawn(|| weft.deploy(manifest)))
-            .collect();
-        let deploys = deploys.into_iter().zip(names);
-        let deploys = deploys.map(|(deploy, name)| (deploy.join().unwrap(), name));
-        let accepted = deploys.filter(|(finished, _)| finished.code == Some(0));
-        accepted.map(|(_, name)| name).collect()
+    let race = || -> Vec<_> {
+        std::thread::scope(|scope| {
+            let deploys = hosts.iter().zip(&manifests);
+            let deploys: Vec<_> = deploys
+                .map(|(weft, manifest)| scope.spawn(|| weft.deploy(manifest)))
+                .collect();
+            let deploys = deploys.into_iter().zip(names);
+            let deploys = deploys.map(|(deploy, name)| (deploy.join().unwrap(), name));
+            let accepted = deploys.filter(|(finished, _)| finished.code == Some(0));
+            accepted.map(|(_, name)| name).collect()
+        })
+    };
+    // On a busy machine one deploy may be over before the next begins, and then wins alone.
+    let accepted = (0..RACES_MAX).find_map(|_| {
+        let accepted = race();
+        if accepted.len() > 1 {
+            return Some(accepted);
+        }
+        for name in accepted {
+            hosts[0].run(&["undeploy", name]).expect_code(0);
+        }
+        for weft in &hosts {
+            eventually("no app has the route", PATIENCE, || {
+                owner(weft).map_or(Ok(()), Err)
+            });
+        }
+        None
     });
-    assert!(accepted.len() > 1, "the deploys did not meet: {accepted:?}");
+    let accepted = accepted.expect("deploys meet in one of several races");
 
     let winner = eventually("all hosts have one owner of the route", PATIENCE, || {
         let owners = hosts.each_ref().map(owner);
