@@ -26,8 +26,11 @@ const CONNECTIONS: u32 = 4;
 /// The path of the minimal guest.
 const QUIET: &str = "/quiet";
 
-/// The bytes of each host call, or of each bulk operation, of a guest that loops over them.
-const BULK_BYTES: u32 = 32 << 20;
+/// The bytes of each host call of a guest that loops over them: the most random bytes of one call.
+const HOST_CALL_BYTES: u32 = 1 << 20;
+
+/// The bytes that each instruction fills, of a guest that loops over them.
+const FILLED_BYTES: u32 = 32 << 20;
 
 /// The spinning guests of a host that others watch.
 const WATCHED_GUESTS: usize = 100;
@@ -109,8 +112,8 @@ impl Neighbours {
         let (count, path) = match self {
             Self::None => (0, String::new()),
             Self::Spinning(count) => (count, "/spin".to_owned()),
-            Self::HostCalls(count) => (count, format!("/random-loop?bytes={BULK_BYTES}")),
-            Self::Fills(count) => (count, format!("/fill-loop?bytes={BULK_BYTES}")),
+            Self::HostCalls(count) => (count, format!("/random-loop?bytes={HOST_CALL_BYTES}")),
+            Self::Fills(count) => (count, format!("/fill-loop?bytes={FILLED_BYTES}")),
         };
         let request = format!("GET {path} HTTP/1.1\r\nhost: busy\r\n\r\n");
         let connect = |_| {
