@@ -51,7 +51,7 @@ pub(crate) struct EndpointState {
     /// The slots of the app in the instance pool.
     share: AppShare,
     /// Only if instances serve several requests at once.
-    shared: Option<SharedInstances>,
+    shared: Option<Arc<SharedInstances>>,
     counters: Counters,
 }
 
@@ -81,7 +81,7 @@ impl EndpointState {
         code: CodeCache,
     ) -> Self {
         let idle = IdleInstances::new(settings.reuse);
-        let is_shared = settings.reuse.is_some_and(|reuse| reuse.concurrent_max > 1);
+        let shared = settings.reuse.filter(|reuse| reuse.concurrent_max > 1);
         let share = code.share(&template.app);
         let template = Arc::new(template);
         Self {
@@ -91,7 +91,7 @@ impl EndpointState {
             code,
             idle,
             share,
-            shared: is_shared.then(SharedInstances::default),
+            shared: shared.map(|reuse| Arc::new(SharedInstances::new(reuse))),
             counters: Counters::default(),
         }
     }
@@ -123,7 +123,7 @@ impl Endpoint {
     }
 
     /// The instances that serve several requests at once; `None` if none of them does.
-    pub(crate) fn shared_instances(&self) -> Option<&SharedInstances> {
+    pub(crate) fn shared_instances(&self) -> Option<&Arc<SharedInstances>> {
         self.state.shared.as_ref()
     }
 

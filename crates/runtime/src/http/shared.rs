@@ -36,6 +36,7 @@ pub(crate) struct SharedInstances {
     /// most.
     cores: usize,
     drivers: Mutex<Vec<Arc<Driver>>>,
+    policy: ReusePolicy,
 }
 
 /// The side of a driver that requests join.
@@ -53,6 +54,8 @@ struct DriverState {
     requests: u32,
     /// Number of requests that the instance served before.
     earlier_requests: u32,
+    /// The latest deadline of all requests so far.
+    latest_deadline: Option<Instant>,
     /// True if the instance takes no further requests.
     is_closed: bool,
     /// True if the instance is not used again.
@@ -84,14 +87,11 @@ struct InFlight {
 /// Any [`Failure`] that occurs before the head of the response is ready.
 pub(super) async fn respond(
     endpoint: &Endpoint,
-    shared: &SharedInstances,
+    shared: &Arc<SharedInstances>,
     request: Request<GuestBody>,
     deadline: Instant,
     tasks: &TaskTracker,
 ) -> Result<Response<Body>, Failure> {
-    let Some(policy) = endpoint.settings().reuse else {
-        return Err(Failure::NoResponse);
-    };
     let (head, received) = oneshot::channel();
     let in_flight = InFlight {
         number: 0,
@@ -101,36 +101,37 @@ pub(super) async fn respond(
         body: None,
         _admission: endpoint.admit()?,
     };
-    if let Some((driver, queue)) = shared.join(in_flight, request, policy) {
-        let running = run(endpoint.clone(), driver, queue);
+    if let Some((driver, queue)) = shared.join(in_flight, request) {
+        let running = run(endpoint.clone(), shared.clone(), driver, queue);
         tasks.spawn(endpoint.in_turns(running));
     }
     // The driver sends the failure too, that of the deadline included.
     received.await.unwrap_or(Err(Failure::NoResponse))
 }
 
-impl Default for SharedInstances {
-    fn default() -> Self {
+impl SharedInstances {
+    /// No instances yet, which will follow `policy`.
+    pub(crate) fn new(policy: ReusePolicy) -> Self {
         Self {
             // Read once: it takes several system calls.
             cores: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             drivers: Mutex::default(),
+            policy,
         }
     }
-}
 
-impl SharedInstances {
     /// Adds a request to the driver with the fewest, or to a new one, which is returned with its
     /// queue to be started.
     fn join(
         &self,
         in_flight: InFlight,
         request: Request<GuestBody>,
-        policy: ReusePolicy,
     ) -> Option<(Arc<Driver>, mpsc::UnboundedReceiver<QueuedRequest>)> {
         let mut drivers = self.lock();
         let has_drivers = drivers.len() >= self.cores;
-        let loads = drivers.iter().map(|driver| (driver.load(policy), driver));
+        let loads = drivers
+            .iter()
+            .map(|driver| (driver.load(self.policy), driver));
         let with_room = loads.filter_map(|(load, driver)| Some((load?, driver)));
         let least = with_room.min_by_key(|(load, _)| *load);
         if let Some((_, driver)) = least.filter(|_| has_drivers) {
@@ -193,6 +194,7 @@ impl Driver {
     fn add(&self, mut in_flight: InFlight, request: Request<GuestBody>) -> QueuedRequest {
         let mut state = self.lock();
         state.requests += 1;
+        state.latest_deadline = state.latest_deadline.max(Some(in_flight.deadline));
         in_flight.number = state.requests;
         let queued = QueuedRequest {
             number: in_flight.number,
@@ -270,9 +272,18 @@ impl Driver {
         }
     }
 
-    /// The deadline of the oldest request.
-    fn next_deadline(&self) -> Option<Instant> {
-        self.lock().in_flight.first().map(|oldest| oldest.deadline)
+    /// The deadline of the oldest request, or else of what follows the last response.
+    fn next_deadline(&self) -> Instant {
+        let state = self.lock();
+        let oldest = state.in_flight.first().map(|oldest| oldest.deadline);
+        let next = oldest.or(state.latest_deadline);
+        next.unwrap_or_else(Instant::now)
+    }
+
+    /// True if the guests that are left have no time left.
+    fn is_over(&self) -> bool {
+        let state = self.lock();
+        state.is_spoilt || state.latest_deadline <= Some(Instant::now())
     }
 
     fn lock(&self) -> MutexGuard<'_, DriverState> {
@@ -305,14 +316,11 @@ impl DriverState {
 /// Runs an instance until it has no requests.
 async fn run(
     endpoint: Endpoint,
+    shared: Arc<SharedInstances>,
     driver: Arc<Driver>,
     mut queue: mpsc::UnboundedReceiver<QueuedRequest>,
 ) {
-    let Some(shared) = endpoint.shared_instances() else {
-        return;
-    };
-    let deadline = driver.next_deadline().unwrap_or_else(Instant::now);
-    let mut instance = match endpoint.instance(deadline, 0).await {
+    let mut instance = match endpoint.instance(driver.next_deadline(), 0).await {
         Ok(instance) => instance,
         Err(failure) => {
             shared.remove(&driver);
@@ -320,7 +328,7 @@ async fn run(
         }
     };
     driver.lock().earlier_requests = instance.requests();
-    let outcome = drive(&endpoint, &driver, &mut instance, &mut queue).await;
+    let outcome = drive(&endpoint, &shared, &driver, &mut instance, &mut queue).await;
     shared.remove(&driver);
     // Before the instance is dropped.
     match outcome {
@@ -333,10 +341,11 @@ async fn run(
     }
 }
 
-/// Runs the store until it has no requests. `None` if only guests are left whose requests have
-/// ended at their deadline.
+/// Runs the store until it has no requests. `None` if guests are left that have exceeded the
+/// deadlines of their requests; then no request joins any more.
 async fn drive(
     endpoint: &Endpoint,
+    shared: &SharedInstances,
     driver: &Arc<Driver>,
     instance: &mut Instance,
     queue: &mut mpsc::UnboundedReceiver<QueuedRequest>,
@@ -344,30 +353,24 @@ async fn drive(
     let Instance { store, exports, .. } = instance;
     let Exports::HttpP3(service) = exports else {
         // A deploy of another component with several requests at once is rejected.
-        let reason = "the component does not handle HTTP by WASI 0.3".to_owned();
-        driver.end_all(Failure::BadRequest(reason), endpoint);
-        return None;
+        let reason = "the component does not handle HTTP by WASI 0.3";
+        return Some(Err(wasmtime::Error::msg(reason)));
     };
-    let serving =
-        store.run_concurrent(async |store| serve(endpoint, driver, store, service, queue).await);
+    let serving = store
+        .run_concurrent(async |store| serve(endpoint, shared, driver, store, service, queue).await);
     let mut serving = pin!(serving);
     loop {
-        let deadline = driver.next_deadline();
-        let expired = async {
-            match deadline {
-                Some(deadline) => sleep_until(deadline).await,
-                // The store has nothing left to do but what follows a response.
-                None => sleep_until(Instant::now() + endpoint.settings().deadline).await,
-            }
-        };
         tokio::select! {
             biased;
             served = &mut serving => return Some(served.and_then(|served| served)),
-            () = expired => {}
+            () = sleep_until(driver.next_deadline()) => {}
         }
         driver.end_expired(endpoint);
-        let state = driver.lock();
-        if state.in_flight.is_empty() && (state.is_spoilt || deadline.is_none()) {
+        if driver.is_over() && shared.remove_idle(driver) {
+            if !driver.lock().is_spoilt {
+                let limit = endpoint.settings().deadline;
+                failure::report(endpoint, &Failure::AfterResponse { limit });
+            }
             return None;
         }
     }
@@ -376,6 +379,7 @@ async fn drive(
 /// Passes requests to the guest until there are none.
 async fn serve(
     endpoint: &Endpoint,
+    shared: &SharedInstances,
     driver: &Arc<Driver>,
     store: &Accessor<GuestState>,
     service: &Service,
@@ -399,10 +403,11 @@ async fn serve(
         });
         match next.await {
             Next::Handled(handled) => handled?,
+            Next::Idle if shared.remove_idle(driver) => return Ok(()),
+            // A request has joined, and is about to be sent.
             Next::Idle => {
-                let shared = endpoint.shared_instances();
-                if shared.is_none_or(|shared| shared.remove_idle(driver)) {
-                    return Ok(());
+                if let Some(queued) = queue.recv().await {
+                    handling.push(handle(endpoint, driver, store, service, queued));
                 }
             }
         }
