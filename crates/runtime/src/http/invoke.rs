@@ -2,13 +2,13 @@
 //! wait.
 //!
 //! Most guests respond without waiting for anything, so the guest is polled in the task that read
-//! the request, and no other task is woken. A guest that still runs when the head of its response
-//! is ready (it streams the body) continues in a task of its own.
+//! the request, and no other task is woken. A small body is read ahead and sent with its head. A
+//! guest that still runs then (it streams the body) continues in a task of its own.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use http::{Method, Request, Response};
 use tokio::sync::oneshot;
@@ -16,9 +16,13 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_ingress::Body;
 
-use super::response_body::{BodyEnd, ResponseHead, SharedBody};
+use super::response_body::{BodyEnd, HeldResponse, ResponseHead, SharedBody};
 use super::{GuestBody, failure, p2, p3};
 use crate::endpoint::{Admission, Endpoint, Exports, Failure, Instance};
+
+/// The most polls of a guest in which its response is read ahead: one for each part of a small body
+/// (data, trailers, end), and one for the return.
+pub(super) const POLLS_AHEAD_MAX: usize = 4;
 
 /// A running guest, which sends the head of its response when that is ready.
 type GuestFuture = Pin<Box<dyn Future<Output = Result<Served, GuestFailure>> + Send>>;
@@ -34,6 +38,22 @@ struct Served {
 struct GuestFailure {
     failure: Failure,
     _instance: Option<Box<Instance>>,
+}
+
+/// A request whose client has received nothing yet.
+struct UnsentResponse {
+    guest: GuestFuture,
+    received: HeadReceiver,
+    method: Method,
+    /// The response, once the guest has set its head.
+    held: Option<Result<HeldResponse, Failure>>,
+}
+
+/// Progress of a guest.
+enum Progress {
+    /// The head of the response is ready.
+    HeadReady,
+    Ended(Result<Served, GuestFailure>),
 }
 
 /// Sends the head of the response.
@@ -52,30 +72,76 @@ pub(super) async fn respond(
     tasks: &TaskTracker,
 ) -> Result<Response<Body>, Failure> {
     let method = request.method().clone();
-    let (head, mut received) = oneshot::channel();
-    let mut guest = start(endpoint, deadline, request, head)?;
-    // A guest that completes in the first poll needs no timer. One that loops yields at a tick of
-    // the engine's clock, and the timer applies from then on.
-    if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(guest.as_mut().poll(context))).await
-    {
-        return completed(endpoint, outcome, &mut received, &method);
+    let (head, received) = oneshot::channel();
+    let guest = start(endpoint, deadline, request, head)?;
+    let mut unsent = UnsentResponse {
+        guest,
+        received,
+        method,
+        held: None,
+    };
+    // A guest that completes in its first polls needs no timer and no task. One that loops yields
+    // at a tick of the engine's clock, and the timer applies from then on.
+    let progress = match unsent.poll_once().await {
+        Poll::Ready(progress) => progress,
+        Poll::Pending => tokio::select! {
+            biased;
+            progress = poll_fn(|context| unsent.poll(context)) => progress,
+            () = tokio::time::sleep_until(deadline) => {
+                return Err(Failure::Deadline { limit: endpoint.settings().deadline });
+            }
+        },
+    };
+    if let Progress::Ended(outcome) = progress {
+        return completed(endpoint, outcome, unsent.held);
     }
-    let mut expired = std::pin::pin!(tokio::time::sleep_until(deadline));
-    tokio::select! {
-        biased;
-        Ok(head) = &mut received => {
-            let (response, body) = match head {
-                Ok(head) => {
-                    let (response, body) = head.tracked(&method);
-                    (Ok(response), Some(body))
-                }
-                Err(failure) => (Err(failure), None),
-            };
-            tasks.spawn(run_to_end(endpoint.clone(), guest, deadline, body));
-            response
+    // A guest of 0.3 goes on once its body is read, and most have nothing more to do then.
+    for _ in 0..POLLS_AHEAD_MAX {
+        if !unsent.read_ahead() {
+            break;
         }
-        outcome = &mut guest => completed(endpoint, outcome, &mut received, &method),
-        () = &mut expired => Err(Failure::Deadline { limit: endpoint.settings().deadline }),
+        if let Poll::Ready(Progress::Ended(outcome)) = unsent.poll_once().await {
+            return completed(endpoint, outcome, unsent.held);
+        }
+    }
+    let UnsentResponse { guest, held, .. } = unsent;
+    let (response, body) = match held.unwrap_or(Err(Failure::NoResponse)) {
+        Ok(held) => {
+            let (response, body) = held.tracked();
+            (Ok(response), Some(body))
+        }
+        Err(failure) => (Err(failure), None),
+    };
+    tasks.spawn(run_to_end(endpoint.clone(), guest, deadline, body));
+    response
+}
+
+impl UnsentResponse {
+    /// Runs the guest until it has set the head of its response, or ended.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Progress> {
+        let polled = self.guest.as_mut().poll(context);
+        if self.held.is_none() {
+            // The guest sends the head while it is polled.
+            let head = self.received.try_recv().ok();
+            self.held = head.map(|head| head.map(|head| head.held(&self.method)));
+        }
+        match polled {
+            Poll::Ready(outcome) => Poll::Ready(Progress::Ended(outcome)),
+            Poll::Pending if self.held.is_some() => Poll::Ready(Progress::HeadReady),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    async fn poll_once(&mut self) -> Poll<Progress> {
+        poll_fn(|context| Poll::Ready(self.poll(context))).await
+    }
+
+    /// Takes what the guest has written of its body. Returns true if that is anything.
+    fn read_ahead(&mut self) -> bool {
+        match &mut self.held {
+            Some(Ok(held)) => held.read_ahead(),
+            Some(Err(_)) | None => false,
+        }
     }
 }
 
@@ -134,13 +200,12 @@ impl From<Failure> for GuestFailure {
 fn completed(
     endpoint: &Endpoint,
     outcome: Result<Served, GuestFailure>,
-    received: &mut HeadReceiver,
-    method: &Method,
+    held: Option<Result<HeldResponse, Failure>>,
 ) -> Result<Response<Body>, Failure> {
-    let Ok(head) = received.try_recv() else {
+    let Some(held) = held else {
         return Err(outcome.map_or_else(|error| error.failure, |_| Failure::NoResponse));
     };
-    let (response, end) = head?.settled(method);
+    let (response, end) = held?.settled();
     match (conclude(endpoint, outcome, end), end) {
         (Ok(()), _) => Ok(response),
         (Err(failure), BodyEnd::Complete) => {

@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use http::response::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -27,11 +28,30 @@ use super::GuestBody;
 /// `wasi:http` bodies have room for two, and trailers follow.
 const UNREAD_FRAMES_MAX: usize = 8;
 
+/// The most bytes of a body to read ahead, so that a small response is sent in one write. A larger
+/// one takes several anyway.
+const BYTES_AHEAD_MAX: usize = 64 << 10;
+
 /// The response of a guest that may still write its body.
 pub(super) struct ResponseHead {
     pub(super) response: Response<GuestBody>,
     /// Dropped with the body, read to its end or not.
     pub(super) body_end: Option<oneshot::Sender<()>>,
+}
+
+/// A response of which nothing was sent to the client.
+pub(super) struct HeldResponse {
+    head: Parts,
+    /// `None` once it has been read to its end.
+    live: Option<LiveBody>,
+    unread: Unread,
+}
+
+/// The part of a body that its guest may still write.
+struct LiveBody {
+    body: GuestBody,
+    /// Dropped with the body, read to its end or not.
+    _end: Option<oneshot::Sender<()>>,
 }
 
 /// The end of a body.
@@ -49,7 +69,7 @@ pub(super) struct SharedBody {
 
 struct State {
     /// `None` once the guest has settled the body, or the reader has dropped it.
-    live: Option<GuestBody>,
+    live: Option<LiveBody>,
     unread: Unread,
     /// Wakes the reader when the guest settles the body.
     reader: Option<Waker>,
@@ -79,42 +99,64 @@ enum Length {
 }
 
 /// The reader's side of a [`SharedBody`].
-struct TrackedBody {
-    shared: Arc<SharedBody>,
-    _end: Option<oneshot::Sender<()>>,
-}
+struct TrackedBody(Arc<SharedBody>);
 
 /// The body of a guest that has ended.
 struct SettledBody(Unread);
 
 impl ResponseHead {
-    /// The response of a guest that has ended; its instance must still exist. `method` is that of
-    /// the request.
-    pub(super) fn settled(self, method: &Method) -> (Response<Body>, BodyEnd) {
-        let mut unread = Unread::new(&self.response, method);
-        let (head, mut body) = self.response.into_parts();
-        let end = unread.settle(&mut body);
-        let body = SettledBody(unread).boxed_unsync();
-        (Response::from_parts(head, body), end)
+    /// The response to a request with `method`.
+    pub(super) fn held(self, method: &Method) -> HeldResponse {
+        let unread = Unread::new(&self.response, method);
+        let (head, body) = self.response.into_parts();
+        let live = LiveBody {
+            body,
+            _end: self.body_end,
+        };
+        HeldResponse {
+            head,
+            live: Some(live),
+            unread,
+        }
+    }
+}
+
+impl HeldResponse {
+    /// Takes what the guest has written. Returns true if that is anything, so that the guest may
+    /// have more to do.
+    pub(super) fn read_ahead(&mut self) -> bool {
+        let Some(live) = &mut self.live else {
+            return false;
+        };
+        let is_read = self.unread.read_ahead(&mut live.body);
+        if self.unread.end.is_some() {
+            self.live = None;
+        }
+        is_read
+    }
+
+    /// The response of a guest that has ended; its instance must still exist.
+    pub(super) fn settled(mut self) -> (Response<Body>, BodyEnd) {
+        let end = match &mut self.live {
+            Some(live) => self.unread.settle(&mut live.body),
+            None => self.unread.settled(),
+        };
+        let body = SettledBody(self.unread).boxed_unsync();
+        (Response::from_parts(self.head, body), end)
     }
 
     /// The response of a guest that still runs, with the body that its task settles.
-    pub(super) fn tracked(self, method: &Method) -> (Response<Body>, Arc<SharedBody>) {
-        let unread = Unread::new(&self.response, method);
-        let (head, body) = self.response.into_parts();
+    pub(super) fn tracked(self) -> (Response<Body>, Arc<SharedBody>) {
         let shared = Arc::new(SharedBody {
             state: Mutex::new(State {
-                live: Some(body),
-                unread,
+                live: self.live,
+                unread: self.unread,
                 reader: None,
             }),
             reader_disconnected: Notify::new(),
         });
-        let body = TrackedBody {
-            shared: shared.clone(),
-            _end: self.body_end,
-        };
-        (Response::from_parts(head, body.boxed_unsync()), shared)
+        let body = TrackedBody(shared.clone()).boxed_unsync();
+        (Response::from_parts(self.head, body), shared)
     }
 }
 
@@ -124,7 +166,7 @@ impl SharedBody {
     pub(super) fn settle(&self) -> Option<BodyEnd> {
         let mut state = self.lock();
         let end = match state.live.take() {
-            Some(mut body) => Some(state.unread.settle(&mut body)),
+            Some(mut live) => Some(state.unread.settle(&mut live.body)),
             None if state.unread.length.is_complete() => Some(BodyEnd::Complete),
             None => state.unread.end,
         };
@@ -164,30 +206,43 @@ impl Unread {
 
     /// Takes what the guest has written, and decides the end of the body.
     fn settle(&mut self, body: &mut GuestBody) -> BodyEnd {
-        if self.end.is_none() {
-            // Outside of the task's budget, which would make a finished body look unfinished.
-            let end = tokio::task::unconstrained(self.take(body)).now_or_never();
-            self.end = end.flatten();
+        for _ in 0..UNREAD_FRAMES_MAX {
+            if self.end.is_some() || !self.take(body) {
+                break;
+            }
         }
         self.settled()
     }
 
-    /// Takes frames until the end of the body.
-    async fn take(&mut self, body: &mut GuestBody) -> Option<BodyEnd> {
-        for _ in 0..UNREAD_FRAMES_MAX {
-            match body.frame().await {
-                None => return Some(BodyEnd::Complete),
-                Some(Err(_)) => return Some(BodyEnd::Incomplete),
-                Some(Ok(frame)) => {
-                    self.length.count(&frame);
-                    match self.first {
-                        None => self.first = Some(frame),
-                        Some(_) => self.others.push_back(frame),
-                    }
+    /// Takes what the guest has written, up to a bound. Returns true if that is anything.
+    fn read_ahead(&mut self, body: &mut GuestBody) -> bool {
+        let mut is_read = false;
+        while self.end.is_none()
+            && self.frames().count() < UNREAD_FRAMES_MAX
+            && self.bytes() < BYTES_AHEAD_MAX as u64
+            && self.take(body)
+        {
+            is_read = true;
+        }
+        is_read
+    }
+
+    /// Takes the next frame, or the end of the body. Returns false if neither is available.
+    fn take(&mut self, body: &mut GuestBody) -> bool {
+        // Outside of the task's budget, which would make a finished body look unfinished.
+        match tokio::task::unconstrained(body.frame()).now_or_never() {
+            None => return false,
+            Some(None) => self.end = Some(BodyEnd::Complete),
+            Some(Some(Err(_))) => self.end = Some(BodyEnd::Incomplete),
+            Some(Some(Ok(frame))) => {
+                self.length.count(&frame);
+                match self.first {
+                    None => self.first = Some(frame),
+                    Some(_) => self.others.push_back(frame),
                 }
             }
         }
-        None
+        true
     }
 
     /// The end of a body to which nothing is added any more.
@@ -225,14 +280,22 @@ impl Unread {
     /// The exact size of a complete body without trailers. Unknown for a body that the server
     /// does not read: the length that `GET` would announce may differ.
     fn size_hint(&self) -> SizeHint {
-        let frames = || self.first.iter().chain(&self.others);
-        let bytes = frames().map(|frame| frame.data_ref().map_or(0, |data| data.len() as u64));
         let is_complete = self.end == Some(BodyEnd::Complete);
         let is_read = !matches!(self.length, Length::Unread);
-        match is_complete && is_read && frames().all(Frame::is_data) {
-            true => SizeHint::with_exact(bytes.sum()),
+        match is_complete && is_read && self.frames().all(Frame::is_data) {
+            true => SizeHint::with_exact(self.bytes()),
             false => SizeHint::default(),
         }
+    }
+
+    fn frames(&self) -> impl Iterator<Item = &Frame<Bytes>> {
+        self.first.iter().chain(&self.others)
+    }
+
+    /// The bytes of all frames.
+    fn bytes(&self) -> u64 {
+        let lengths = self.frames().filter_map(Frame::data_ref);
+        lengths.map(|data| data.len() as u64).sum()
     }
 }
 
@@ -271,14 +334,14 @@ impl HttpBody for TrackedBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let state = &mut *self.shared.lock();
+        let state = &mut *self.0.lock();
         if let Some(next) = state.unread.next() {
             return Poll::Ready(next);
         }
-        let Some(body) = &mut state.live else {
+        let Some(live) = &mut state.live else {
             return Poll::Ready(None);
         };
-        let polled = Pin::new(body).poll_frame(context);
+        let polled = Pin::new(&mut live.body).poll_frame(context);
         match &polled {
             Poll::Ready(None) => state.unread.end = Some(BodyEnd::Complete),
             Poll::Ready(Some(Ok(frame))) => state.unread.length.count(frame),
@@ -289,15 +352,24 @@ impl HttpBody for TrackedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        let state = self.shared.lock();
+        let state = self.0.lock();
         let live = state.live.as_ref();
-        state.unread.is_ended() || live.is_some_and(HttpBody::is_end_stream)
+        let is_live_ended = live.is_some_and(|live| live.body.is_end_stream());
+        state.unread.is_ended() || state.unread.first.is_none() && is_live_ended
     }
 
     fn size_hint(&self) -> SizeHint {
-        let state = self.shared.lock();
+        let state = self.0.lock();
         match &state.live {
-            Some(body) => body.size_hint(),
+            Some(live) => {
+                let mut hint = live.body.size_hint();
+                let unread = state.unread.bytes();
+                if let Some(upper) = hint.upper() {
+                    hint.set_upper(upper.saturating_add(unread));
+                }
+                hint.set_lower(hint.lower().saturating_add(unread));
+                hint
+            }
             None => state.unread.size_hint(),
         }
     }
@@ -305,14 +377,14 @@ impl HttpBody for TrackedBody {
 
 impl Drop for TrackedBody {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let mut state = self.0.lock();
         let live = state.live.take();
         let is_ended = state.unread.end.is_some()
             || state.unread.length.is_complete()
-            || live.as_ref().is_some_and(HttpBody::is_end_stream);
+            || live.as_ref().is_some_and(|live| live.body.is_end_stream());
         drop(state);
         if !is_ended {
-            self.shared.reader_disconnected.notify_one();
+            self.0.reader_disconnected.notify_one();
         }
     }
 }

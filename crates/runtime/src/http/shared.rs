@@ -25,7 +25,8 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::bindings::Service;
 use weft_ingress::Body;
 
-use super::response_body::{BodyEnd, ResponseHead, SharedBody};
+use super::invoke::POLLS_AHEAD_MAX;
+use super::response_body::{BodyEnd, HeldResponse, ResponseHead, SharedBody};
 use super::{GuestBody, failure, p3};
 use crate::endpoint::{Admission, Endpoint, Exports, Failure, Instance, ReusePolicy};
 use crate::guest::GuestState;
@@ -60,6 +61,8 @@ struct DriverState {
     is_closed: bool,
     /// True if the instance is not used again.
     is_spoilt: bool,
+    /// True if responses are held.
+    has_held: bool,
 }
 
 /// A request that waits for the driver.
@@ -74,12 +77,22 @@ struct InFlight {
     number: u32,
     deadline: Instant,
     method: Method,
-    /// `None` once the head of the response was sent.
-    head: Option<oneshot::Sender<Result<Response<Body>, Failure>>>,
-    /// The body of the response, once its head was sent.
-    body: Option<Arc<SharedBody>>,
+    response: ResponseState,
     _admission: Admission,
 }
+
+/// Progress of a response.
+enum ResponseState {
+    /// The guest has not set its head.
+    Awaited(ResponseSender),
+    /// The guest has set its head. It is sent when the store has nothing more to do for now, so
+    /// that a small response is sent in one write.
+    Held(ResponseSender, HeldResponse),
+    /// It was sent, with the body if the guest may still write it.
+    Sent(Option<Arc<SharedBody>>),
+}
+
+type ResponseSender = oneshot::Sender<Result<Response<Body>, Failure>>;
 
 /// Handles `request` in an instance that may serve others at the same time.
 ///
@@ -97,8 +110,7 @@ pub(super) async fn respond(
         number: 0,
         deadline,
         method: request.method().clone(),
-        head: Some(head),
-        body: None,
+        response: ResponseState::Awaited(head),
         _admission: endpoint.admit()?,
     };
     if let Some((driver, queue)) = shared.join(in_flight, request) {
@@ -210,24 +222,68 @@ impl Driver {
         let _ = self.queue.send(queued);
     }
 
-    /// Sends the head of a response. Returns whether a client reads its body.
-    fn send_head(&self, number: u32, head: Result<ResponseHead, Failure>) -> bool {
-        let (sender, response) = {
-            let mut state = self.lock();
-            let Some(in_flight) = state.find(number) else {
-                return false;
-            };
-            let Some(sender) = in_flight.head.take() else {
-                return false;
-            };
-            let response = head.map(|head| {
-                let (response, body) = head.tracked(&in_flight.method);
-                in_flight.body = Some(body);
-                response
-            });
-            (sender, response)
+    /// Takes the head of a response. Returns whether a client waits for it.
+    fn hold(&self, number: u32, head: Result<ResponseHead, Failure>) -> bool {
+        let mut state = self.lock();
+        let Some(in_flight) = state.find(number) else {
+            return false;
         };
-        sender.send(response).is_ok()
+        let sent = ResponseState::Sent(None);
+        let ResponseState::Awaited(sender) = std::mem::replace(&mut in_flight.response, sent)
+        else {
+            return false;
+        };
+        let head = match head {
+            Ok(head) => head,
+            Err(failure) => {
+                drop(state);
+                return sender.send(Err(failure)).is_ok();
+            }
+        };
+        let is_awaited = !sender.is_closed();
+        in_flight.response = ResponseState::Held(sender, head.held(&in_flight.method));
+        state.has_held = true;
+        is_awaited
+    }
+
+    /// Takes what the guest has written of the held responses. Returns true if that is anything, so
+    /// that the guest may have more to do.
+    fn read_ahead(&self) -> bool {
+        let mut state = self.lock();
+        let mut is_read = false;
+        if state.has_held {
+            for in_flight in &mut state.in_flight {
+                if let ResponseState::Held(_, held) = &mut in_flight.response {
+                    is_read |= held.read_ahead();
+                }
+            }
+        }
+        is_read
+    }
+
+    /// Sends the held responses.
+    fn send_held(&self) {
+        let mut ready = Vec::new();
+        let mut state = self.lock();
+        if !std::mem::take(&mut state.has_held) {
+            return;
+        }
+        for in_flight in &mut state.in_flight {
+            let sent = ResponseState::Sent(None);
+            match std::mem::replace(&mut in_flight.response, sent) {
+                ResponseState::Held(sender, held) => {
+                    let (response, body) = held.tracked();
+                    in_flight.response = ResponseState::Sent(Some(body));
+                    ready.push((sender, response));
+                }
+                other => in_flight.response = other,
+            }
+        }
+        drop(state);
+        for (sender, response) in ready {
+            // The client may have disconnected.
+            let _ = sender.send(Ok(response));
+        }
     }
 
     /// Ends a request that the guest has handled.
@@ -259,17 +315,25 @@ impl Driver {
 
     /// Ends a request: with `failure`, unless its response is complete. Its instance still exists.
     fn settle(&self, ended: InFlight, failure: impl FnOnce() -> Failure, endpoint: &Endpoint) {
-        if let Some(head) = ended.head {
+        let (sender, outcome) = match ended.response {
+            ResponseState::Awaited(sender) => (sender, Err(failure())),
+            ResponseState::Held(sender, held) => match held.settled() {
+                (response, BodyEnd::Complete) => (sender, Ok(response)),
+                (_, BodyEnd::Incomplete) => (sender, Err(failure())),
+            },
+            ResponseState::Sent(body) => {
+                if body.and_then(|body| body.settle()) == Some(BodyEnd::Incomplete) {
+                    self.lock().is_spoilt = true;
+                    failure::report(endpoint, &failure());
+                }
+                return;
+            }
+        };
+        if outcome.is_err() {
             self.lock().is_spoilt = true;
-            // The client may have disconnected.
-            let _ = head.send(Err(failure()));
-            return;
         }
-        let end = ended.body.as_ref().and_then(|body| body.settle());
-        if end == Some(BodyEnd::Incomplete) {
-            self.lock().is_spoilt = true;
-            failure::report(endpoint, &failure());
-        }
+        // The client may have disconnected.
+        let _ = sender.send(outcome);
     }
 
     /// The deadline of the oldest request, or else of what follows the last response.
@@ -360,9 +424,21 @@ async fn drive(
         .run_concurrent(async |store| serve(endpoint, shared, driver, store, service, queue).await);
     let mut serving = pin!(serving);
     loop {
+        let progress = poll_fn(|context| {
+            let mut served = serving.as_mut().poll(context);
+            for _ in 0..POLLS_AHEAD_MAX {
+                // The guest goes on once the bodies are read.
+                if served.is_ready() || !driver.read_ahead() {
+                    break;
+                }
+                served = serving.as_mut().poll(context);
+            }
+            driver.send_held();
+            served
+        });
         tokio::select! {
             biased;
-            served = &mut serving => return Some(served.and_then(|served| served)),
+            served = progress => return Some(served.and_then(|served| served)),
             () = sleep_until(driver.next_deadline()) => {}
         }
         driver.end_expired(endpoint);
@@ -436,7 +512,7 @@ fn handle<'a>(
     Box::pin(async move {
         let activity = endpoint.activity(deadline, 0);
         store.with(|mut access| access.get().start_request(activity));
-        let respond = |head| driver.send_head(number, head);
+        let respond = |head| driver.hold(number, head);
         let handled = p3::handle(store, service, request, respond).await;
         if handled.is_ok() {
             driver.end(number, endpoint);
