@@ -107,6 +107,31 @@ fn half_an_answer_does_not_look_whole() {
 }
 
 #[test]
+fn a_silent_client_makes_room_when_its_component_is_full() {
+    for instances in ["", "instances: {reuse: {concurrent: 8}}\n  "] {
+        let files = Files::new();
+        let settings = format!("{instances}limits: {{concurrency: 1, deadline: 1h}}");
+        let weft = serving(&files, &settings);
+        let mut silent = Connection::with(weft.http(), &post("/upload", 10));
+        silent.send(b"some").unwrap();
+        eventually("the request is in flight", PATIENCE, || {
+            let rows = weft.get("components");
+            let is_full = rows.iter().any(|row| row["in_flight"] == 1);
+            is_full.then_some(()).ok_or(format!("{rows:?}"))
+        });
+        eventually("there is room", PATIENCE, || {
+            let answer = weft.send(Request::get("/count"));
+            (answer.status == 200)
+                .then_some(())
+                .ok_or(answer.status.to_string())
+        });
+        let answer = silent.response().unwrap();
+        answer.expect(408, &["`probe/web`", "limits.concurrency"]);
+        nothing_in_flight(&weft);
+    }
+}
+
+#[test]
 fn a_client_that_goes_away_takes_its_request_with_it() {
     let files = Files::new();
     let weft = serving(&files, "limits: {deadline: 1h}");

@@ -98,6 +98,44 @@ fn a_full_component_says_when_to_try_again() {
 }
 
 #[test]
+fn silent_clients_make_room_when_their_component_is_full() {
+    let files = Files::new();
+    let spec = [("web", "limits: {concurrency: 2, deadline: 1h}")];
+    let weft = serving(&files, &spec);
+    // One sends nothing of its body, the other reads nothing of its response.
+    let upload = "PUT /kv/a HTTP/1.1\nhost: web\ncontent-length: 100\n\n";
+    let download = "GET /big?bytes=1000000000 HTTP/1.1\nhost: web\n\n";
+    let mut upload = Connection::with(weft.http(), upload);
+    let download = Connection::with(weft.http(), download);
+    eventually("both are in flight", PATIENCE, || {
+        let row = row(&weft, "web");
+        (row["in_flight"] == 2).then_some(()).ok_or(row.to_string())
+    });
+    // A client is silent for some seconds before it counts as such.
+    let mut sleeping = Vec::new();
+    for _ in 0..2 {
+        eventually("there is room", PATIENCE, || {
+            let answer = weft.send(Request::get("/count").host("web"));
+            (answer.status == 200)
+                .then_some(())
+                .ok_or(answer.status.to_string())
+        });
+        // This one computes, or waits for something else, so it stays.
+        let sleep = "GET /sleep?ms=3600000 HTTP/1.1\nhost: web\n\n";
+        sleeping.push(Connection::with(weft.http(), sleep));
+    }
+    let answer = upload.response().unwrap();
+    answer.expect(408, &["`probe/web`", "limits.concurrency"]);
+    eventually("the component is full", PATIENCE, || {
+        let refused = weft.send(Request::get("/count").host("web"));
+        (refused.status == 503)
+            .then_some(())
+            .ok_or(refused.status.to_string())
+    });
+    drop((download, sleeping));
+}
+
+#[test]
 fn a_client_that_goes_away_takes_its_request_with_it() {
     let files = Files::new();
     let weft = serving(&files, &[("web", "")]);

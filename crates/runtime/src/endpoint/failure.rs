@@ -74,6 +74,13 @@ pub(crate) enum Failure {
     /// The component returned an error code in place of a response.
     #[error("the component responded with error code `{0}`")]
     ErrorCode(String),
+    /// The client sent nothing of its body for long, while the component was at its limit of
+    /// requests.
+    #[error(
+        "the client sent nothing for some seconds, and the component was at its limit of requests \
+         (`limits.concurrency`)"
+    )]
+    SilentClient,
     /// The request was rejected before it reached the component.
     #[error("invalid request to the component: {0}")]
     BadRequest(String),
@@ -135,6 +142,7 @@ impl Failure {
             | Self::ErrorCode(_)
             | Self::Link { .. }
             | Self::NotLoaded(_)
+            | Self::SilentClient
             | Self::BadRequest(_) => false,
         }
     }

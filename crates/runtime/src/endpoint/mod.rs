@@ -28,8 +28,8 @@ pub(crate) use self::revision_set::RevisionSet;
 pub(crate) use self::settings::{EndpointSettings, ReusePolicy, store_limits};
 use crate::engine::AppShare;
 use crate::guest::StoreTemplate;
-use crate::http::SharedInstances;
-use crate::turns::InTurns;
+use crate::http::{ClientWaits, SharedInstances};
+use crate::turns::{CoarseClock, InTurns};
 
 /// A deployed component that takes requests and calls. Cheap to clone.
 #[derive(Clone)]
@@ -52,6 +52,7 @@ pub(crate) struct EndpointState {
     share: AppShare,
     /// Only if instances serve several requests at once.
     shared: Option<Arc<SharedInstances>>,
+    client_waits: Arc<ClientWaits>,
     counters: Counters,
 }
 
@@ -92,12 +93,29 @@ impl EndpointState {
             idle,
             share,
             shared: shared.map(|reuse| Arc::new(SharedInstances::new(reuse))),
+            client_waits: Arc::default(),
             counters: Counters::default(),
         }
     }
 }
 
 impl Endpoint {
+    /// True below the limit of concurrent requests.
+    pub(crate) fn has_room(&self) -> bool {
+        let in_flight = self.state.counters.in_flight.load(Ordering::Acquire);
+        in_flight < u64::from(self.state.settings.concurrency_max)
+    }
+
+    /// The requests that may wait for their clients.
+    pub(crate) fn client_waits(&self) -> &Arc<ClientWaits> {
+        &self.state.client_waits
+    }
+
+    /// The time at the precision of the engines' epochs.
+    pub(crate) fn clock(&self) -> &Arc<CoarseClock> {
+        self.state.template.turns.clock()
+    }
+
     /// Admits one more request.
     ///
     /// # Errors

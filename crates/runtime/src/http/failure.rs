@@ -53,6 +53,9 @@ pub(super) fn response(endpoint: &Endpoint, failure: &Failure) -> Response<Body>
             );
             error_response::late(&format!("`{name}`: {failure}"))
         }
+        Failure::SilentClient => {
+            error_response::text(StatusCode::REQUEST_TIMEOUT, &format!("`{name}`: {failure}"))
+        }
         Failure::OfInstance(failure) => response(endpoint, failure),
         Failure::BadRequest(reason) => error_response::text(StatusCode::BAD_REQUEST, reason),
         Failure::Limit(_)

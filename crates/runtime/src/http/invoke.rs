@@ -107,7 +107,7 @@ pub(super) async fn respond(
     let UnsentResponse { guest, held, .. } = unsent;
     let (response, body) = match held.unwrap_or(Err(Failure::NoResponse)) {
         Ok(held) => {
-            let (response, body) = held.tracked();
+            let (response, body) = held.tracked(endpoint);
             (Ok(response), Some(body))
         }
         Err(failure) => (Err(failure), None),

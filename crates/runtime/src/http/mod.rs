@@ -1,7 +1,9 @@
 //! HTTP requests to components: [`invoke`] runs the guest through the interface that it exports
 //! ([`p2`], [`p3`]), [`shared`] runs several requests in one instance, [`response_body`] streams
-//! the response, [`failure`] converts its failure to a response.
+//! the response, [`failure`] converts its failure to a response, [`client_waits`] ends requests of
+//! silent clients.
 
+mod client_waits;
 mod failure;
 mod invoke;
 mod p2;
@@ -20,6 +22,8 @@ use tokio_util::task::TaskTracker;
 use weft_ingress::{Body, BodyError, Handler, Overloaded, RequestBody};
 use weft_link::boxed;
 
+pub(crate) use self::client_waits::ClientWaits;
+use self::client_waits::Upload;
 pub(crate) use self::shared::SharedInstances;
 use crate::endpoint::{Endpoint, Failure};
 
@@ -49,10 +53,28 @@ impl Handler for EndpointHandler {
         tasks: &'a TaskTracker,
     ) -> BoxFuture<'a, Result<Response<Body>, Overloaded>> {
         Box::into_pin(boxed(move || async move {
-            let request = request.map(guest_body);
-            let response = match self.0.shared_instances() {
-                Some(shared) => shared::respond(&self.0, shared, request, deadline, tasks).await,
-                None => invoke::respond(&self.0, request, deadline, tasks).await,
+            let endpoint = &self.0;
+            if !endpoint.has_room() {
+                endpoint.client_waits().make_room(endpoint).await;
+            }
+            let (head, body) = request.into_parts();
+            let (body, upload) = Upload::watch(endpoint, guest_body(body));
+            let request = Request::from_parts(head, body);
+            let responding = async {
+                match endpoint.shared_instances() {
+                    Some(shared) => {
+                        shared::respond(endpoint, shared, request, deadline, tasks).await
+                    }
+                    None => invoke::respond(endpoint, request, deadline, tasks).await,
+                }
+            };
+            let response = match upload {
+                None => responding.await,
+                Some(upload) => tokio::select! {
+                    biased;
+                    () = upload.ended() => Err(Failure::SilentClient),
+                    response = responding => response,
+                },
             };
             match response {
                 Ok(response) => Ok(response),
@@ -61,7 +83,7 @@ impl Handler for EndpointHandler {
                     | Failure::PoolFull
                     | Failure::MemoryFull { .. }),
                 ) => Err(Overloaded(failure.to_string())),
-                Err(failure) => Ok(failure::response(&self.0, &failure)),
+                Err(failure) => Ok(failure::response(endpoint, &failure)),
             }
         }))
     }

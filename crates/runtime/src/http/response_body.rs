@@ -23,6 +23,8 @@ use wasmtime_wasi_http::Error;
 use weft_ingress::{Body, BodyError};
 
 use super::GuestBody;
+use super::client_waits::{ClientWait, WaitClock};
+use crate::endpoint::Endpoint;
 
 /// The most frames of a body that a guest has written and its reader has not read: the channels of
 /// `wasi:http` bodies have room for two, and trailers follow.
@@ -65,6 +67,7 @@ pub(super) enum BodyEnd {
 pub(super) struct SharedBody {
     state: Mutex<State>,
     reader_disconnected: Notify,
+    wait: WaitClock,
 }
 
 struct State {
@@ -146,7 +149,7 @@ impl HeldResponse {
     }
 
     /// The response of a guest that still runs, with the body that its task settles.
-    pub(super) fn tracked(self) -> (Response<Body>, Arc<SharedBody>) {
+    pub(super) fn tracked(self, endpoint: &Endpoint) -> (Response<Body>, Arc<SharedBody>) {
         let shared = Arc::new(SharedBody {
             state: Mutex::new(State {
                 live: self.live,
@@ -154,6 +157,7 @@ impl HeldResponse {
                 reader: None,
             }),
             reader_disconnected: Notify::new(),
+            wait: WaitClock::new(endpoint),
         });
         let body = TrackedBody(shared.clone()).boxed_unsync();
         (Response::from_parts(self.head, body), shared)
@@ -185,6 +189,19 @@ impl SharedBody {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while the body is polled leaves a body that is polled again, or dropped.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientWait for SharedBody {
+    fn clock(&self) -> &WaitClock {
+        &self.wait
+    }
+
+    /// Ends the request as if its reader had disconnected.
+    fn end(&self) {
+        let live = self.lock().live.take();
+        drop(live);
+        self.reader_disconnected.notify_one();
     }
 }
 
@@ -335,16 +352,22 @@ impl HttpBody for TrackedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let state = &mut *self.0.lock();
+        // The client has read what it was sent before.
+        self.0.wait.pause();
         if let Some(next) = state.unread.next() {
+            self.0.wait.begin(&self.0);
             return Poll::Ready(next);
         }
         let Some(live) = &mut state.live else {
-            return Poll::Ready(None);
+            return Poll::Ready(Some(Err(BodyError::Incomplete)));
         };
         let polled = Pin::new(&mut live.body).poll_frame(context);
         match &polled {
             Poll::Ready(None) => state.unread.end = Some(BodyEnd::Complete),
-            Poll::Ready(Some(Ok(frame))) => state.unread.length.count(frame),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.0.wait.begin(&self.0);
+                state.unread.length.count(frame);
+            }
             Poll::Ready(Some(Err(_))) => state.unread.end = Some(BodyEnd::Incomplete),
             Poll::Pending => state.reader = Some(context.waker().clone()),
         }

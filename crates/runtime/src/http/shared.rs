@@ -87,7 +87,7 @@ enum ResponseState {
     Awaited(ResponseSender),
     /// The guest has set its head. It is sent when the store has nothing more to do for now, so
     /// that a small response is sent in one write.
-    Held(ResponseSender, HeldResponse),
+    Held(ResponseSender, Box<HeldResponse>),
     /// It was sent, with the body if the guest may still write it.
     Sent(Option<Arc<SharedBody>>),
 }
@@ -241,7 +241,7 @@ impl Driver {
             }
         };
         let is_awaited = !sender.is_closed();
-        in_flight.response = ResponseState::Held(sender, head.held(&in_flight.method));
+        in_flight.response = ResponseState::Held(sender, Box::new(head.held(&in_flight.method)));
         state.has_held = true;
         is_awaited
     }
@@ -262,7 +262,7 @@ impl Driver {
     }
 
     /// Sends the held responses.
-    fn send_held(&self) {
+    fn send_held(&self, endpoint: &Endpoint) {
         let mut ready = Vec::new();
         let mut state = self.lock();
         if !std::mem::take(&mut state.has_held) {
@@ -272,7 +272,7 @@ impl Driver {
             let sent = ResponseState::Sent(None);
             match std::mem::replace(&mut in_flight.response, sent) {
                 ResponseState::Held(sender, held) => {
-                    let (response, body) = held.tracked();
+                    let (response, body) = held.tracked(endpoint);
                     in_flight.response = ResponseState::Sent(Some(body));
                     ready.push((sender, response));
                 }
@@ -433,7 +433,7 @@ async fn drive(
                 }
                 served = serving.as_mut().poll(context);
             }
-            driver.send_held();
+            driver.send_held(endpoint);
             served
         });
         tokio::select! {

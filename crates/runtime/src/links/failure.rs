@@ -10,7 +10,7 @@ use crate::endpoint::Failure;
 pub(crate) fn of_callee(callee: &str, failure: &Failure) -> LinkFailure {
     let code = match failure {
         Failure::Full { .. } | Failure::PoolFull | Failure::MemoryFull { .. } => FailureCode::Busy,
-        Failure::Deadline { .. } => FailureCode::Deadline,
+        Failure::Deadline { .. } | Failure::SilentClient => FailureCode::Deadline,
         Failure::NotLoaded(_) => FailureCode::Unreachable,
         Failure::BadRequest(_) => FailureCode::Refused,
         Failure::OfInstance(failure) => return of_callee(callee, failure),

@@ -53,6 +53,11 @@ impl Turns {
         }
     }
 
+    /// The clock of the turns.
+    pub(crate) fn clock(&self) -> &Arc<CoarseClock> {
+        &self.clock
+    }
+
     /// The coarse time in milliseconds, and that at which the guest of this thread was entered.
     pub(crate) fn slice(&self) -> Slice {
         Slice {

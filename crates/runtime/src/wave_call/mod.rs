@@ -81,7 +81,7 @@ impl CallError {
                 Failure::Full { .. } | Failure::PoolFull | Failure::MemoryFull { .. } => {
                     ErrorCode::Busy
                 }
-                Failure::Deadline { .. } => ErrorCode::Deadline,
+                Failure::Deadline { .. } | Failure::SilentClient => ErrorCode::Deadline,
                 Failure::BadRequest(_) => ErrorCode::BadRequest,
                 Failure::NotLoaded(_) => ErrorCode::Internal,
                 Failure::Limit(_)
