@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::quote::quoted;
 
-const PREFIX: &str = "sha256:";
+pub(crate) const PREFIX: &str = "sha256:";
 const HEX_LENGTH: usize = 64;
 /// Enough to be unique in any lattice and short enough for a table column.
 const SHORT_LENGTH: usize = 12;

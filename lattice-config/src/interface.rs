@@ -242,6 +242,21 @@ impl fmt::Display for InterfaceRef {
     }
 }
 
+impl JsonSchema for InterfaceName {
+    fn schema_name() -> Cow<'static, str> {
+        "InterfaceName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[a-z][-a-z0-9]*:[a-z][-a-z0-9]*/[A-Za-z][-A-Za-z0-9]*(@[0-9]+\\.[0-9]+\\.[0-9]+.*)?$",
+            "description": "A WIT interface: `ns:pkg/iface`. The optional version (`@1.2.3`) is the \
+                            oldest accepted one; newer compatible versions match as well.",
+        })
+    }
+}
+
 impl JsonSchema for InterfaceRef {
     fn schema_name() -> Cow<'static, str> {
         "InterfaceRef".into()
@@ -301,13 +316,14 @@ fn parse_version(text: &str) -> Result<Version, String> {
 
 /// The letter case of the words of a label.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Case {
+pub(crate) enum Case {
     Lower,
     /// An interface may also have upper-case words (`parse-URL`), but not words of mixed case.
     Any,
 }
 
-fn check_label(part: &str, label: &str, case: Case) -> Result<(), String> {
+/// True for words of letters and digits joined by `-`, the first of which starts with a letter.
+pub(crate) fn is_label(label: &str, case: Case) -> bool {
     let lower = |word: &str| {
         word.bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -318,7 +334,11 @@ fn check_label(part: &str, label: &str, case: Case) -> Result<(), String> {
     };
     let word_is_fine =
         |word: &str| !word.is_empty() && (lower(word) || (case == Case::Any && upper(word)));
-    if label.starts_with(|c: char| c.is_ascii_alphabetic()) && label.split('-').all(word_is_fine) {
+    label.starts_with(|c: char| c.is_ascii_alphabetic()) && label.split('-').all(word_is_fine)
+}
+
+fn check_label(part: &str, label: &str, case: Case) -> Result<(), String> {
+    if is_label(label, case) {
         Ok(())
     } else {
         Err(format!(

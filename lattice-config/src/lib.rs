@@ -21,6 +21,7 @@ mod check;
 mod diagnostic;
 mod diff;
 mod digest;
+mod header_name;
 pub mod interface;
 mod label;
 pub mod links;
@@ -37,18 +38,23 @@ pub mod route_owners;
 pub mod routes;
 mod schema;
 mod spanned_yaml;
+pub mod template;
 mod validate;
+mod wit_name;
+mod wit_source;
 mod yaml;
 mod yaml_writer;
 
 pub use app::{
-    ApiVersion, App, AppSpec, COMPONENTS_MAX, ComponentSpec, Instances, Kind, LINKS_MAX, Limits,
-    LinkSpec, Locality, Metadata, PROVIDERS_MAX, Placement, ProviderSpec, REPLICAS_MAX, ROUTES_MAX,
-    Reuse, RouteSpec, Source, WEIGHT_MAX,
+    ApiVersion, App, AppSpec, CASES_MAX, COMPONENTS_MAX, ComponentSpec, DefaultStatus, ErrorCases,
+    ErrorStatus, ErrorStatusError, ErrorStatuses, Face, Instances, Int64Form, Kind, LINKS_MAX,
+    Limits, LinkSpec, Locality, Metadata, NameStyle, OPERATIONS_MAX, OperationSpec, PROVIDERS_MAX,
+    Placement, ProviderSpec, REPLICAS_MAX, ROUTES_MAX, Reuse, RouteSpec, Source, WEIGHT_MAX,
 };
 pub use diagnostic::{Diagnostic, ManifestErrors, Position};
 pub use diff::{Change, ChangeKind, Subject, diff};
 pub use digest::{Digest, DigestError};
+pub use header_name::HeaderName;
 pub use interface::{InterfaceError, InterfaceName, InterfaceRef};
 pub use label::{LABELS_MAX, Label, LabelError, LabelName, LabelValue, LabelValues, Labels};
 pub use manifest::{MANIFEST_BYTES_MAX, STORED_BYTES_MAX};
@@ -58,3 +64,5 @@ pub use quantity::{ByteSize, DurationText, QuantityError};
 pub use quote::nearest;
 pub use routes::{HostPattern, PathPrefix, RouteError};
 pub use schema::app_schema;
+pub use wit_name::WitName;
+pub use wit_source::{WitSource, WitSourceError};

@@ -40,7 +40,7 @@ pub struct RouteOwner {
 /// ```
 /// # use weft_lattice_config::{AppName, RouteSpec};
 /// # use weft_lattice_config::route_owners::{RouteClaim, RouteOwners};
-/// let route = RouteSpec { host: None, path: "/".parse()?, to: "web".parse()? };
+/// let route = RouteSpec::raw(None, "/".parse()?, "web".parse()?);
 /// let (shop, blog): (AppName, AppName) = ("shop".parse()?, "blog".parse()?);
 /// let claim = |app, since| RouteClaim { app, route: &route, since };
 /// let owners = RouteOwners::new([claim(&shop, 1_000), claim(&blog, 2_000)]);

@@ -5,6 +5,7 @@
 //! below as descriptions of the keys.
 
 mod placement;
+mod route;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -17,10 +18,14 @@ use crate::digest::Digest;
 use crate::interface::InterfaceRef;
 use crate::name::{AppName, ComponentName, LinkName, Name, ProviderName};
 use crate::quantity::{ByteSize, DurationText};
-use crate::routes::{HostPattern, PathPrefix};
+use crate::wit_source::WitSource;
 
 pub use self::placement::{Placement, REPLICAS_MAX, WEIGHT_MAX};
 use self::placement::{is_one, one};
+pub use self::route::{
+    CASES_MAX, DefaultStatus, ErrorCases, ErrorStatus, ErrorStatusError, ErrorStatuses, Face,
+    Int64Form, NameStyle, OPERATIONS_MAX, OperationSpec, RouteSpec,
+};
 
 /// Maximum number of components of an app: a fused app is one binary, and placement compares all
 /// pairs.
@@ -107,6 +112,10 @@ pub struct ComponentSpec {
     pub name: ComponentName,
     /// The WebAssembly binary of the component: a file or a digest.
     pub source: Source,
+    /// The WIT source of the component: a folder relative to the manifest, or a digest. Its
+    /// comments are in the documentation of HTTP APIs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wit: Option<WitSource>,
     /// The environment variables of the component. Variables of the host are not visible to it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -251,30 +260,27 @@ pub enum Locality {
     Local,
 }
 
-/// An HTTP route from a host and a path to a component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RouteSpec {
-    /// The host name of the requests. Any host by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<HostPattern>,
-    /// The path prefix of the requests. Any path by default.
-    #[serde(default)]
-    pub path: PathPrefix,
-    /// The component that handles the requests.
-    pub to: ComponentName,
-}
-
 // === defaults ===
 
 impl App {
-    /// The digests of the components whose sources are digests.
+    /// The digests of the artifacts of the app: of components, and of their WIT sources.
     pub fn digests(&self) -> impl Iterator<Item = &Digest> {
-        let components = self.spec.components.iter();
-        components.filter_map(|component| match &component.source {
+        self.spec.components.iter().flat_map(ComponentSpec::digests)
+    }
+}
+
+impl ComponentSpec {
+    /// The digests of the binary and of the WIT source, as far as they are digests.
+    fn digests(&self) -> impl Iterator<Item = &Digest> {
+        let binary = match &self.source {
             Source::Digest(digest) => Some(digest),
             Source::File(_) => None,
-        })
+        };
+        let wit = match &self.wit {
+            Some(WitSource::Digest(digest)) => Some(digest),
+            Some(WitSource::Folder(_)) | None => None,
+        };
+        binary.into_iter().chain(wit)
     }
 }
 

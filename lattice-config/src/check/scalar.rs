@@ -8,9 +8,11 @@ use serde_json::{Number, Value};
 use super::Checker;
 use super::schema_view::{Schema, type_names};
 use crate::spanned_yaml::{Data, Node, Path};
+use crate::template::{LocationTemplate, RequestTemplate, ValuePath};
 use crate::{
-    AppName, ByteSize, ComponentName, Digest, DurationText, HostPattern, InterfaceRef, LabelName,
-    LabelValue, LabelValues, LinkName, Name, PathPrefix, ProviderName,
+    AppName, ByteSize, ComponentName, Digest, DurationText, HeaderName, HostPattern, InterfaceName,
+    InterfaceRef, LabelName, LabelValue, LabelValues, LinkName, Name, PathPrefix, ProviderName,
+    WitName, WitSource,
 };
 
 /// Returns the check of a type with a text form, by the name of its schema.
@@ -24,15 +26,22 @@ pub(super) fn text_check(name: &str) -> Option<fn(&str) -> Option<String>> {
         "ComponentName" => parses::<ComponentName>,
         "Digest" => parses::<Digest>,
         "DurationText" => parses::<DurationText>,
+        "HeaderName" => parses::<HeaderName>,
         "HostPattern" => parses::<HostPattern>,
+        "InterfaceName" => parses::<InterfaceName>,
         "InterfaceRef" => parses::<InterfaceRef>,
         "LabelName" => parses::<LabelName>,
         "LabelValue" => parses::<LabelValue>,
         "LabelValues" => parses::<LabelValues>,
         "LinkName" => parses::<LinkName>,
+        "LocationTemplate" => parses::<LocationTemplate>,
         "Name" => parses::<Name>,
         "PathPrefix" => parses::<PathPrefix>,
         "ProviderName" => parses::<ProviderName>,
+        "RequestTemplate" => parses::<RequestTemplate>,
+        "ValuePath" => parses::<ValuePath>,
+        "WitName" => parses::<WitName>,
+        "WitSource" => parses::<WitSource>,
         _ => return None,
     })
 }

@@ -2,15 +2,14 @@
 
 mod links;
 mod placement;
+mod routes;
 
 use std::collections::BTreeSet;
 
 use crate::diagnostic::Report;
-use crate::partial_app::{
-    Located, OptionalField, PartialApp, PartialLink, PartialRoute, TargetNames,
-};
+use crate::partial_app::{Located, PartialApp, PartialLink, TargetNames};
 use crate::quote::{did_you_mean, quoted, quoted_list};
-use crate::routes::{PathPrefix, duplicates};
+use crate::routes::duplicates;
 
 /// Maximum number of names in a help line; a longer list does not help.
 const LISTED_NAMES_MAX: usize = 8;
@@ -59,6 +58,7 @@ impl<'o> Validator<'o, '_, '_> {
         self.check_links();
         self.check_placements();
         self.check_collisions();
+        self.check_apis();
     }
 
     fn add(&mut self, located: &Located<impl Sized>, message: String, help: Option<String>) {
@@ -121,59 +121,6 @@ impl<'o> Validator<'o, '_, '_> {
         } else {
             self.add(located, format!("unknown component `{name}`"), help);
         }
-    }
-
-    // === routes ===
-
-    fn check_collisions(&mut self) {
-        let app = self.app;
-        let routes: Vec<_> = app.routes.iter().filter_map(RouteKey::of).collect();
-        for (first, second) in duplicates(routes.iter().map(|route| (route.host, &route.path))) {
-            let (first, second) = (&routes[first], &routes[second]);
-            let requests = match second.host {
-                Some(host) => format!("`{host}{}`", second.path),
-                None => format!("`{}` on any host", second.path),
-            };
-            let (first_owner, second_owner) = (self.owner(first.route), self.owner(second.route));
-            let message =
-                format!("duplicate route {requests}: used by {first_owner} and {second_owner}");
-            let help = "change the host or the path of one of the routes";
-            self.add(&second.route.location, message, Some(help.to_owned()));
-        }
-    }
-
-    /// Formats the owner of a route from its readable parts: "`shop/storefront`
-    /// (`spec.routes[0]`)".
-    fn owner(&self, route: &PartialRoute) -> String {
-        let path = &route.location.path;
-        match (&self.app.name, &route.to) {
-            (Some(app), Some(to)) => format!("`{app}/{}` (`{path}`)", to.value),
-            (None, Some(to)) => format!("`{}` (`{path}`)", to.value),
-            (_, None) => format!("`{path}`"),
-        }
-    }
-}
-
-/// The keys that must differ between routes.
-struct RouteKey<'a> {
-    host: Option<&'a crate::HostPattern>,
-    path: PathPrefix,
-    route: &'a PartialRoute,
-}
-
-impl<'a> RouteKey<'a> {
-    fn of(route: &'a PartialRoute) -> Option<RouteKey<'a>> {
-        let host = match &route.host {
-            OptionalField::Absent => None,
-            OptionalField::Valid(host) => Some(host),
-            OptionalField::Invalid => return None,
-        };
-        let path = match &route.path {
-            OptionalField::Absent => PathPrefix::default(),
-            OptionalField::Valid(path) => path.clone(),
-            OptionalField::Invalid => return None,
-        };
-        Some(RouteKey { host, path, route })
     }
 }
 

@@ -18,6 +18,7 @@ const OLD: &str = "
   routes:
   - {host: shop.example.com, to: storefront}
   - {path: /old, to: legacy}
+  - {path: /api, to: orders, interface: 'shop:catalog/orders'}
 ";
 
 const NEW: &str = "
@@ -35,6 +36,7 @@ const NEW: &str = "
   routes:
   - {host: shop.example.com, to: pricing}
   - {path: /old/, to: storefront}
+  - {path: /api, to: orders, interface: 'shop:catalog/orders', int64: string, operations: [{func: get, as: 'GET /{id}'}]}
 ";
 
 #[test]
@@ -56,6 +58,7 @@ fn a_diff_names_what_is_added_removed_and_changed() {
             "- link storefront → shop:catalog/orders",
             "+ link storefront → shop:catalog/orders@0.1.0",
             "~ link storefront → shop:catalog/pricing (deadline, idempotent, locality, to)",
+            "~ route /api (int64, operations)",
             "~ route /old (to)",
             "~ route shop.example.com/ (to)",
         ]

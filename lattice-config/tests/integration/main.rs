@@ -12,6 +12,7 @@ mod placement;
 mod routes;
 mod schema;
 mod stored;
+mod templates;
 
 use weft_lattice_config::App;
 

@@ -8,11 +8,9 @@ use weft_lattice_config::routes::most_specific_first;
 use weft_lattice_config::{AppName, HostPattern, PathPrefix, RouteSpec};
 
 fn route(host: &str, path: &str, to: &str) -> RouteSpec {
-    RouteSpec {
-        host: (!host.is_empty()).then(|| host.parse().expect("valid")),
-        path: path.parse().expect("valid"),
-        to: to.parse().expect("valid"),
-    }
+    let host = (!host.is_empty()).then(|| host.parse().expect("valid"));
+    let (path, to) = (path.parse().expect("valid"), to.parse().expect("valid"));
+    RouteSpec::raw(host, path, to)
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
-use weft_lattice_config::App;
+use weft_lattice_config::{App, RouteSpec};
 
 use crate::{app, golden};
 
@@ -81,6 +81,42 @@ fn a_stored_app_is_checked_like_a_manifest_with_paths_in_place_of_positions() {
 }
 
 #[test]
+fn a_stored_app_of_a_version_without_apis_has_raw_routes() {
+    let stored = r#"{"apiVersion":"weft.dev/v1alpha1","kind":"App","metadata":{"name":"shop"},
+        "spec":{"components":[{"name":"web","source":{"file":"web.wasm"}}],
+        "routes":[{"path":"/","to":"web"}]}}"#;
+    let app = App::from_json("stored", stored).unwrap();
+    let route = RouteSpec::raw(None, "/".parse().unwrap(), "web".parse().unwrap());
+    assert_eq!(app.spec.routes, [route]);
+    assert_eq!(app.spec.components[0].wit, None);
+    // Hosts of that version can read what this one writes.
+    let written = app.to_json().unwrap();
+    let keys = [
+        "wit",
+        "interface",
+        "operations",
+        "errors",
+        "names",
+        "int64",
+        "faces",
+    ];
+    assert!(
+        keys.iter()
+            .all(|key| !written.contains(&format!("\"{key}\""))),
+        "{written}"
+    );
+}
+
+#[test]
+fn the_digests_of_an_app_include_those_of_wit_sources() {
+    let digests: Vec<_> = app(FULL)
+        .digests()
+        .map(|it| it.short().to_owned())
+        .collect();
+    assert_eq!(digests, ["0123456789ab", "aaaaaaaaaaaa"]);
+}
+
+#[test]
 fn invalid_json_is_rejected_with_the_reason() {
     for text in ["", "{", "[1,", &"[".repeat(100_000)] {
         let errors = App::from_json("stored", text).unwrap_err();
@@ -105,11 +141,13 @@ const FULL: &str = "
   components:
   - name: orders
     source: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}
+    wit: 'sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'
     env: {REGION: eu}
     instances: {reuse: {max-requests: 7, max-idle: 1m}}
     limits: {memory: 64MiB, cpu: 250ms, deadline: 5s, concurrency: 3, body: 512}
   - name: pricing
     source: {file: pricing.wasm}
+    wit: pricing/wit
     isolate: true
     replicas: 3
     placement:
@@ -126,4 +164,21 @@ const FULL: &str = "
   - {from: orders, interface: 'shop:catalog/pricing', to: pricing, locality: local, deadline: 50ms, idempotent: true}
   routes:
   - {host: '*.example.com', path: /api/, to: orders}
+  - path: /typed
+    to: orders
+    interface: shop:catalog/orders@0.1.0
+    operations:
+    - {func: place, as: 'POST /orders', ok: 201, location: '/orders/{id}', body: lines}
+    - func: recent
+      as: 'GET /orders?limit={limit=20}&cursor={page.cursor=: #}'
+      headers: {If-Match: etag, X-Trace: context.trace}
+    errors:
+      order-error:
+        400: [empty, invalid-quantity]
+        500: {cases: [storage], hide: true}
+        default: {status: 422, hide: true}
+      price-error: {default: 404}
+    names: kebab
+    int64: string
+    faces: [http, docs, rpc, mcp]
 ";

@@ -40,11 +40,7 @@ async fn start(target: RouteTarget) -> Server {
 
 /// A route of `/app`.
 fn route(target: RouteTarget) -> Route {
-    let spec = RouteSpec {
-        host: None,
-        path: "/app".parse().unwrap(),
-        to: "echo".parse().unwrap(),
-    };
+    let spec = RouteSpec::raw(None, "/app".parse().unwrap(), "echo".parse().unwrap());
     Route { spec, target }
 }
 

@@ -12,11 +12,8 @@ use crate::{start_with, within};
 
 /// A server whose only route is that of `shop.test`.
 async fn shop(target: RouteTarget) -> Server {
-    let spec = RouteSpec {
-        host: Some("shop.test".parse().unwrap()),
-        path: "/".parse().unwrap(),
-        to: "echo".parse().unwrap(),
-    };
+    let host = Some("shop.test".parse().unwrap());
+    let spec = RouteSpec::raw(host, "/".parse().unwrap(), "echo".parse().unwrap());
     let routes = RouteTable::new(vec![Route { spec, target }]);
     start_with(routes, || Readiness::Ready).await
 }

@@ -3,15 +3,17 @@
 //! A mistake in one field must not hide mistakes in others. So names and references are not checked
 //! on a deserialized app, but on the fields that could be read.
 
+mod route;
+
 use std::str::FromStr;
 
 use crate::app::{COMPONENTS_MAX, LINKS_MAX, Locality, PROVIDERS_MAX, ROUTES_MAX};
 use crate::diagnostic::Position;
 use crate::quote::nearest;
 use crate::spanned_yaml::{Data, Entry, Node, Path};
-use crate::{
-    AppName, ComponentName, HostPattern, InterfaceRef, LinkName, Name, PathPrefix, ProviderName,
-};
+use crate::{AppName, ComponentName, InterfaceRef, LinkName, Name, ProviderName};
+
+pub(crate) use self::route::{PartialErrorType, PartialOperation, PartialRoute};
 
 /// A value with its position and path.
 pub(crate) struct Located<T> {
@@ -30,7 +32,7 @@ pub(crate) struct PartialApp<'a> {
     pub(crate) env: Vec<Located<&'a str>>,
     pub(crate) placements: Vec<PartialPlacement<'a>>,
     pub(crate) links: Vec<PartialLink>,
-    pub(crate) routes: Vec<PartialRoute>,
+    pub(crate) routes: Vec<PartialRoute<'a>>,
 }
 
 /// The state of the lists of components and providers, the targets of references.
@@ -72,13 +74,6 @@ pub(crate) struct PartialLink {
     pub(crate) deadline: Option<Located<()>>,
     /// The key `idempotent`, if present.
     pub(crate) idempotent: Option<Located<()>>,
-}
-
-pub(crate) struct PartialRoute {
-    pub(crate) host: OptionalField<HostPattern>,
-    pub(crate) path: OptionalField<PathPrefix>,
-    pub(crate) to: Option<Located<ComponentName>>,
-    pub(crate) location: Located<()>,
 }
 
 /// An optional field.
@@ -209,21 +204,6 @@ impl PartialLink {
                 .map(|entry| located_key(entry, locality(&entry.value), path)),
             deadline: set_key("deadline").map(|entry| located_key(entry, (), path)),
             idempotent: set_key("idempotent").map(|entry| located_key(entry, (), path)),
-        }
-    }
-}
-
-impl PartialRoute {
-    fn of(item: &Node, path: &Path<'_>) -> PartialRoute {
-        PartialRoute {
-            host: optional_field(item, "host"),
-            path: optional_field(item, "path"),
-            to: read_field(item, "to", path),
-            location: Located {
-                value: (),
-                position: item.position,
-                path: path.to_string(),
-            },
         }
     }
 }
