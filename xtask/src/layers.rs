@@ -42,6 +42,12 @@ const LAYERS: [Layer; 25] = [
         must_not_reach: &["tokio", "async-nats"],
     },
     Layer {
+        folder: "crates/json",
+        owns: "JSON and CBOR of WIT values, from and to the value bytes of the wire; described by \
+               `docs/json.md`",
+        must_not_reach: &["tokio", "async-nats", "wasmtime*"],
+    },
+    Layer {
         folder: "crates/membership",
         owns: "membership of hosts and routing of calls: state machines without clocks, sockets or \
                tasks; specified by `docs/lattice.md`",
@@ -127,11 +133,6 @@ const LAYERS: [Layer; 25] = [
     Layer {
         folder: "crates/identity",
         owns: "(to come) ed25519 keys and signatures",
-        must_not_reach: &["async-nats", "wasmtime*"],
-    },
-    Layer {
-        folder: "crates/json",
-        owns: "(to come) JSON of WIT values",
         must_not_reach: &["async-nats", "wasmtime*"],
     },
     Layer {

@@ -1,0 +1,151 @@
+//! The model of an interface from WIT text.
+//!
+//! The text can come from another host, and is hostile. The parser bounds the nesting of types and
+//! packages in the text itself, but it also recurses along definitions that refer to each other:
+//! types, interfaces and packages. So the text is parsed into separate packages first, which are
+//! measured before they are joined.
+
+use wit_parser::{Resolve, SourceMap, Type, TypeDef, TypeDefKind, UnresolvedPackage};
+
+use super::{Interface, TextError};
+
+/// The longest text: all of WASI with its prose takes a third of it.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// The most packages in a text. WASI has ten.
+const PACKAGES_MAX: usize = 64;
+
+/// The most interfaces in a text. WASI has some sixty.
+const INTERFACES_MAX: usize = 512;
+
+/// The most worlds in a text: an interface needs no world, but a printed package can have some.
+const WORLDS_MAX: usize = 64;
+
+/// The most levels of types, summed over all packages: types of a package can contain those of
+/// others. A value has at most 128, and aliases are levels too.
+const LEVELS_MAX: usize = 512;
+
+/// The longest part of a message of the parser: it quotes lines of the text.
+const MESSAGE_BYTES_MAX: usize = 1 << 10;
+
+/// The most interfaces that an error lists.
+const LISTED_MAX: usize = 8;
+
+impl Interface {
+    /// Creates the model of an interface of a WIT text, by the name of the interface with its
+    /// package and version. The text has all packages that the interface needs.
+    ///
+    /// # Errors
+    /// If the text is too large, is not valid WIT, or does not define the interface.
+    pub fn from_text(text: &str, name: &str) -> Result<Self, TextError> {
+        let resolve = resolve(text)?;
+        let found = resolve.interfaces.iter();
+        let mut found = found.filter_map(|(id, _)| Some((id, resolve.id_of(id)?)));
+        match found.find(|(_, found)| found == name) {
+            Some((id, _)) => Ok(Self::new(&resolve, id)),
+            None => Err(TextError::Interface {
+                name: name.to_owned(),
+                found: listed(&resolve),
+            }),
+        }
+    }
+}
+
+fn resolve(text: &str) -> Result<Resolve, TextError> {
+    check("bytes", TEXT_BYTES_MAX, text.len()).map_err(|_| TextError::Bytes {
+        limit: TEXT_BYTES_MAX,
+        found: text.len(),
+    })?;
+    let mut source = SourceMap::default();
+    source.push_str("wit", text);
+    let group = source
+        .parse()
+        .map_err(|(source, error)| syntax(&error.render(&source)))?;
+    check("packages", PACKAGES_MAX, group.nested.len() + 1)?;
+    let packages = || group.nested.iter().chain([&group.main]);
+    let sum = |count: fn(&UnresolvedPackage) -> usize| packages().map(count).sum();
+    check("worlds", WORLDS_MAX, sum(|package| package.worlds.len()))?;
+    let interfaces = sum(|package| package.interfaces.len());
+    check("interfaces", INTERFACES_MAX, interfaces)?;
+    check("levels of types", LEVELS_MAX, sum(levels))?;
+    let mut resolve = Resolve::default();
+    match resolve.push_group(group) {
+        Ok(_) => Ok(resolve),
+        Err(error) => Err(syntax(&error.to_string())),
+    }
+}
+
+fn check(items: &'static str, limit: usize, found: usize) -> Result<(), TextError> {
+    if found > limit {
+        return Err(TextError::Items {
+            items,
+            limit,
+            found,
+        });
+    }
+    Ok(())
+}
+
+/// Returns the levels of the deepest type of a package. Types only refer to earlier ones.
+fn levels(package: &UnresolvedPackage) -> usize {
+    let mut levels = Vec::with_capacity(package.types.len());
+    for (_, definition) in package.types.iter() {
+        let mut deepest = 0;
+        for_each_member(definition, |member| {
+            if let Type::Id(id) = member {
+                deepest = deepest.max(levels.get(id.index()).copied().unwrap_or(LEVELS_MAX));
+            }
+        });
+        levels.push(deepest + 1);
+    }
+    levels.into_iter().max().unwrap_or(0)
+}
+
+fn for_each_member(definition: &TypeDef, mut member: impl FnMut(&Type)) {
+    match &definition.kind {
+        TypeDefKind::Record(record) => record.fields.iter().for_each(|field| member(&field.ty)),
+        TypeDefKind::Tuple(tuple) => tuple.types.iter().for_each(member),
+        TypeDefKind::Variant(variant) => {
+            let payloads = variant.cases.iter().filter_map(|case| case.ty.as_ref());
+            payloads.for_each(member);
+        }
+        TypeDefKind::Result(result) => result.ok.iter().chain(&result.err).for_each(member),
+        TypeDefKind::Future(ty) | TypeDefKind::Stream(ty) => ty.iter().for_each(member),
+        TypeDefKind::Map(key, value) => {
+            member(key);
+            member(value);
+        }
+        TypeDefKind::Option(ty)
+        | TypeDefKind::List(ty)
+        | TypeDefKind::FixedLengthList(ty, _)
+        | TypeDefKind::Type(ty) => member(ty),
+        TypeDefKind::Resource
+        | TypeDefKind::Handle(_)
+        | TypeDefKind::Flags(_)
+        | TypeDefKind::Enum(_)
+        | TypeDefKind::Unknown => {}
+    }
+}
+
+fn syntax(message: &str) -> TextError {
+    let mut message = message.to_owned();
+    if message.len() > MESSAGE_BYTES_MAX {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+        message.push('…');
+    }
+    TextError::Syntax { message }
+}
+
+fn listed(resolve: &Resolve) -> String {
+    let ids = resolve.interfaces.iter().map(|(id, _)| id);
+    let names = ids.filter_map(|id| resolve.id_of(id));
+    let mut names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    if names.len() > LISTED_MAX {
+        names.truncate(LISTED_MAX);
+        names.push("others".to_owned());
+    }
+    if names.is_empty() {
+        return "no interfaces".to_owned();
+    }
+    names.join(", ")
+}
