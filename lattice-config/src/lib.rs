@@ -65,4 +65,4 @@ pub use quote::nearest;
 pub use routes::{HostPattern, PathPrefix, RouteError};
 pub use schema::app_schema;
 pub use wit_name::WitName;
-pub use wit_source::{WitSource, WitSourceError};
+pub use wit_source::{WIT_TEXT_BYTES_MAX, WitSource, WitSourceError};

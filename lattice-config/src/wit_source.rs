@@ -1,37 +1,41 @@
 //! The WIT source of a component.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{Digest, PREFIX};
 use crate::quote::quoted;
 
 /// Maximum length of a path, as in Linux.
 const PATH_LENGTH_MAX: usize = 4096;
 
-/// The WIT source of a component: comments of its interfaces, which the component itself lacks.
+/// Maximum length of a WIT text: a hundred times that of a common interface with comments, and room
+/// for several in a record of the desired state.
+pub const WIT_TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// The WIT source of a component: the types of its typed routes, with comments, which the component
+/// itself lacks. A text with a line end is WIT, any other is a path.
 ///
 /// ```
 /// # use weft_lattice_config::WitSource;
 /// assert_eq!("orders/wit".parse(), Ok(WitSource::Folder("orders/wit".to_owned())));
-/// assert!("sha256:12".parse::<WitSource>().is_err());
+/// assert!(matches!("package a:b;\n".parse(), Ok(WitSource::Text(_))));
+/// assert!("".parse::<WitSource>().is_err());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum WitSource {
     /// The path of a folder with WIT files, relative to the manifest.
     Folder(String),
-    /// The digest of a WIT text that is stored in the lattice.
-    Digest(Digest),
+    /// The WIT itself, as it is deployed.
+    Text(String),
 }
 
-/// A text that is neither a path nor a digest.
+/// A text that is neither a path nor WIT.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not a WIT source: {problem}; expected a folder such as `./wit`, or `sha256:` and 64 lower-case hex digits", quoted(.text))]
+#[error("{} is not a WIT source: {problem}; expected a folder such as `./wit`, or the WIT itself", quoted(.text))]
 pub struct WitSourceError {
     text: String,
     problem: &'static str,
@@ -41,11 +45,14 @@ impl TryFrom<String> for WitSource {
     type Error = WitSourceError;
 
     fn try_from(text: String) -> Result<Self, WitSourceError> {
-        if text.starts_with(PREFIX) {
-            return text.parse().map(WitSource::Digest).map_err(|_| {
-                let problem = "the digest is malformed";
-                WitSourceError { text, problem }
-            });
+        if text.contains('\n') {
+            return match text.len() {
+                0..=WIT_TEXT_BYTES_MAX => Ok(WitSource::Text(text)),
+                _ => Err(WitSourceError {
+                    text,
+                    problem: "must have at most 256 KiB",
+                }),
+            };
         }
         match path_problem(&text) {
             Some(problem) => Err(WitSourceError { text, problem }),
@@ -78,16 +85,7 @@ impl From<WitSource> for String {
     fn from(source: WitSource) -> String {
         match source {
             WitSource::Folder(path) => path,
-            WitSource::Digest(digest) => digest.into(),
-        }
-    }
-}
-
-impl fmt::Display for WitSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WitSource::Folder(path) => formatter.pad(path),
-            WitSource::Digest(digest) => digest.fmt(formatter),
+            WitSource::Text(text) => text,
         }
     }
 }
@@ -100,9 +98,9 @@ impl JsonSchema for WitSource {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": "^[^\\x00-\\x1f]+$",
-            "description": "A folder with WIT files, relative to the manifest, or the digest of a \
-                            WIT text that is stored in the lattice.",
+            "minLength": 1,
+            "maxLength": WIT_TEXT_BYTES_MAX,
+            "description": "A folder with WIT files, relative to the manifest, or the WIT itself.",
         })
     }
 }

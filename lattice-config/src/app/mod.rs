@@ -112,7 +112,7 @@ pub struct ComponentSpec {
     pub name: ComponentName,
     /// The WebAssembly binary of the component: a file or a digest.
     pub source: Source,
-    /// The WIT source of the component: a folder relative to the manifest, or a digest. Its
+    /// The WIT source of the component: a folder relative to the manifest, or the WIT itself. Its
     /// comments are in the documentation of HTTP APIs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wit: Option<WitSource>,
@@ -263,24 +263,13 @@ pub enum Locality {
 // === defaults ===
 
 impl App {
-    /// The digests of the artifacts of the app: of components, and of their WIT sources.
+    /// The digests of the components whose sources are digests.
     pub fn digests(&self) -> impl Iterator<Item = &Digest> {
-        self.spec.components.iter().flat_map(ComponentSpec::digests)
-    }
-}
-
-impl ComponentSpec {
-    /// The digests of the binary and of the WIT source, as far as they are digests.
-    fn digests(&self) -> impl Iterator<Item = &Digest> {
-        let binary = match &self.source {
+        let components = self.spec.components.iter();
+        components.filter_map(|component| match &component.source {
             Source::Digest(digest) => Some(digest),
             Source::File(_) => None,
-        };
-        let wit = match &self.wit {
-            Some(WitSource::Digest(digest)) => Some(digest),
-            Some(WitSource::Folder(_)) | None => None,
-        };
-        binary.into_iter().chain(wit)
+        })
     }
 }
 

@@ -190,7 +190,8 @@ fn check_routes(
     protocols: &BTreeMap<usize, Option<Protocol>>,
     findings: &mut Findings,
 ) {
-    for (number, route) in input.app.spec.routes.iter().enumerate() {
+    let routes = input.app.spec.routes.iter().enumerate();
+    for (number, route) in routes.filter(|(_, route)| route.interface.is_none()) {
         let mut components = input.app.spec.components.iter();
         let index = components.position(|spec| spec.name == route.to);
         let protocol = index.and_then(|index| protocols.get(&index));
@@ -207,7 +208,8 @@ fn check_routes(
         }
         let message = format!(
             "a route leads to component `{}`, which does not handle HTTP; expected an export of \
-             `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`, found {}",
+             `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`, or the `interface` of a \
+             typed route, found {}",
             route.to,
             exports(input, route.to.as_str())
         );
@@ -287,7 +289,7 @@ fn survey_blocking(
     findings.append(mistakes);
     let planned = choose_modes(app, &resolved.links, share).and_then(|choices| {
         let crossings =
-            StoreCrossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)?;
+            StoreCrossings::plan(&input, &resolved, &choices, share, &preparer.stubs)?;
         Ok((choices, crossings))
     });
     let (groups, reports) = match planned {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use weft_compose::{Edge, Extern, ExternKind};
 use weft_lattice_config::interface::satisfies;
-use weft_lattice_config::mistake_paths::{component_path, link_path};
+use weft_lattice_config::mistake_paths::{component_path, link_path, route_path};
 use weft_lattice_config::{
     App, ComponentSpec, InterfaceName, InterfaceRef, LinkSpec, Mistake, Mistakes, nearest,
 };
@@ -19,6 +19,18 @@ pub(crate) struct ResolvedLinks {
     /// Links between components, one for each import.
     pub(crate) links: Vec<ComponentLink>,
     pub(crate) providers: Vec<ProviderLink>,
+    pub(crate) routes: Vec<TypedRoute>,
+}
+
+/// A route that calls the functions of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TypedRoute {
+    /// The index of the route in the manifest.
+    pub(crate) route: usize,
+    /// The index of the component in the app.
+    pub(crate) to: usize,
+    /// The name of the component's export.
+    pub(crate) export: String,
 }
 
 /// A link between components, for one import.
@@ -79,6 +91,7 @@ impl<'a> Resolver<'a> {
         }
         let meant = self.unused_links();
         self.unlinked_imports(&meant);
+        self.typed_routes();
         (self.resolved, self.mistakes)
     }
 
@@ -96,6 +109,38 @@ impl<'a> Resolver<'a> {
             [] if is_linked(import) => self.unlinked.push((index, import)),
             [] => {}
             links => self.linked(index, import, links),
+        }
+    }
+
+    // === routes ===
+
+    /// Finds the exports that typed routes call.
+    fn typed_routes(&mut self) {
+        for (index, route) in self.app.spec.routes.iter().enumerate() {
+            let Some(interface) = &route.interface else {
+                continue;
+            };
+            let mut components = self.app.spec.components.iter();
+            let Some(to) = components.position(|component| component.name == route.to) else {
+                continue;
+            };
+            let target = &self.app.spec.components[to];
+            if !self.binaries.contains_key(target.name.as_str()) {
+                continue;
+            }
+            if let Some(export) = self.newest_export(target, interface) {
+                let export = export.to_owned();
+                let route = index;
+                self.resolved.routes.push(TypedRoute { route, to, export });
+                continue;
+            }
+            let message = format!(
+                "a route serves `{interface}` of component `{}`, which does not export it; found {}",
+                route.to,
+                list(&self.exports(target))
+            );
+            let path = format!("{}.interface", route_path(index));
+            self.mistakes.push(Mistake::new(path, message));
         }
     }
 
@@ -357,13 +402,25 @@ impl<'a> Resolver<'a> {
             // so the link's interface selects the export. Linking compares the two types in full.
             return self.export_by_link(target, import);
         };
-        exports
-            .iter()
-            .filter_map(|export| Some((export, export.name.parse::<InterfaceName>().ok()?)))
-            .filter(|(_, name)| same_interface(&requested, name))
-            .filter(|(_, name)| satisfies(requested.version.as_ref(), name.version.as_ref()))
-            .max_by(|(_, left), (_, right)| left.version.cmp(&right.version))
-            .map(|(export, _)| export.name.as_str())
+        newest(exports, |name| {
+            same_interface(&requested, name)
+                && satisfies(requested.version.as_ref(), name.version.as_ref())
+        })
+    }
+
+    /// The export of `target` that a route serves, in its newest version; a route without a version
+    /// serves any.
+    fn newest_export<'b>(
+        &'b self,
+        target: &ComponentSpec,
+        interface: &InterfaceName,
+    ) -> Option<&'b str> {
+        let exports = &self.binaries.get(target.name.as_str())?.description.exports;
+        newest(exports, |name| {
+            let version = interface.version.as_ref();
+            same_interface(interface, name)
+                && (version.is_none() || satisfies(version, name.version.as_ref()))
+        })
     }
 
     fn export_by_link<'b>(&'b self, target: &ComponentSpec, import: &Extern) -> Option<&'b str> {
@@ -413,6 +470,16 @@ impl<'a> Resolver<'a> {
             .map(|factory| factory.serves().to_vec())
             .unwrap_or_default()
     }
+}
+
+/// The export with the newest version of those whose names match.
+fn newest(exports: &[Extern], matches: impl Fn(&InterfaceName) -> bool) -> Option<&str> {
+    exports
+        .iter()
+        .filter_map(|export| Some((export, export.name.parse::<InterfaceName>().ok()?)))
+        .filter(|(_, name)| matches(name))
+        .max_by(|(_, left), (_, right)| left.version.cmp(&right.version))
+        .map(|(export, _)| export.name.as_str())
 }
 
 /// True if `link` is for this import of this component.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use weft_compose::{Edge, Linkable, Part};
-use weft_lattice_config::mistake_paths::link_path;
+use weft_lattice_config::mistake_paths::{link_path, route_path};
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{Mistake, Mistakes};
 use weft_stub::plan::CallPath;
@@ -15,7 +15,7 @@ use weft_telemetry::chain;
 use super::Mode;
 use super::link_exports::{ExportedFunction, ExportedFunctions};
 use super::modes::ModeChoice;
-use super::resolve::ComponentLink;
+use super::resolve::{ComponentLink, ResolvedLinks, TypedRoute};
 use super::{AppInput, LocalComponents};
 use crate::links::{Delivery, Link, LinkEnds, LinkTarget, LinkedFunction};
 
@@ -66,12 +66,12 @@ impl StoreCrossings {
     /// type.
     pub(crate) fn plan(
         input: &AppInput,
-        links: &[ComponentLink],
+        resolved: &ResolvedLinks,
         choices: &[ModeChoice],
         share: &LocalComponents,
         stubs: &Cache,
     ) -> Result<Self, Mistakes> {
-        let links = links.iter().zip(choices);
+        let links = resolved.links.iter().zip(choices);
         let links = links.map(|(link, choice)| PlannedLink { link, choice });
         let (fused, crossing_links): (Vec<_>, Vec<_>) =
             links.partition(|planned| planned.choice.mode == Mode::Fused);
@@ -84,7 +84,10 @@ impl StoreCrossings {
         let fused_links = fused
             .into_iter()
             .filter(|planned| share.is_called_from_elsewhere() && share.has(planned.link.edge.to));
-        let exporters = planner.exporters(&crossing_links, &fused_links.collect::<Vec<_>>());
+        let fused_links: Vec<_> = fused_links.collect();
+        let routes = resolved.routes.iter().filter(|route| share.has(route.to));
+        let routes: Vec<_> = routes.collect();
+        let exporters = planner.exporters(&crossing_links, &fused_links, &routes);
         let crossings = planner.crossings(&crossing_links, &exporters);
         planner.mistakes.or(Self {
             crossings,
@@ -311,37 +314,48 @@ impl Planner<'_> {
         crossings.collect()
     }
 
-    /// The targets' sides: for links that join two stores as seen from this host, and for fused
-    /// ones that do so on other hosts.
+    /// The targets' sides: for links that join two stores as seen from this host, for fused ones
+    /// that do so on other hosts, and for routes that call functions.
     fn exporters(
         &mut self,
         crossing_links: &[PlannedLink<'_>],
         fused_links: &[PlannedLink<'_>],
+        routes: &[&TypedRoute],
     ) -> BTreeMap<usize, Arc<Exporter>> {
         let all = crossing_links.iter().chain(fused_links);
-        let targets: BTreeSet<_> = all.map(|planned| planned.link.edge.to).collect();
+        let targets = all.map(|planned| planned.link.edge.to);
+        let targets: BTreeSet<_> = targets.chain(routes.iter().map(|route| route.to)).collect();
         let mut exporters = BTreeMap::new();
         for target in targets {
             let is_to_target = |planned: &&PlannedLink<'_>| planned.link.edge.to == target;
-            let crossing_links: Vec<_> = crossing_links
-                .iter()
-                .filter(is_to_target)
-                .copied()
+            let crossing_links = crossing_links.iter().filter(is_to_target);
+            let crossing_links: Vec<_> = crossing_links.copied().collect();
+            let fused_links = fused_links.iter().filter(is_to_target);
+            let routes = routes.iter().filter(|route| route.to == target);
+            let routes: Vec<_> = routes.copied().collect();
+            let linked = |planned: &PlannedLink<'_>| planned.link.edge.export.clone();
+            let needed = crossing_links.iter().map(linked);
+            let needed: BTreeSet<_> = needed
+                .chain(routes.iter().map(|route| route.export.clone()))
                 .collect();
-            let fused_links = fused_links.iter().filter(is_to_target).copied();
-            let all: Vec<_> = crossing_links.iter().copied().chain(fused_links).collect();
+            let all: BTreeSet<_> = needed
+                .iter()
+                .cloned()
+                .chain(fused_links.map(linked))
+                .collect();
             // A target that cannot be exported to other stores is fused on every host that calls
             // it.
             let exporter = match self.exporter(target, &all) {
-                Err(_) if crossing_links.is_empty() => continue,
-                Err(_) if crossing_links.len() < all.len() => {
-                    self.exporter(target, &crossing_links)
-                }
+                Err(_) if needed.is_empty() => continue,
+                Err(_) if needed.len() < all.len() => self.exporter(target, &needed),
                 exporter => exporter,
             };
-            match exporter {
-                Ok(exporter) => drop(exporters.insert(target, Arc::new(exporter))),
-                Err(error) => self.reject(
+            match (exporter, routes.first()) {
+                (Ok(exporter), _) => drop(exporters.insert(target, Arc::new(exporter))),
+                (Err(error), Some(route)) if crossing_links.is_empty() => {
+                    self.reject_route(route, error);
+                }
+                (Err(error), _) => self.reject(
                     crossing_links[0].link.edge.from,
                     target,
                     &crossing_links,
@@ -355,15 +369,25 @@ impl Planner<'_> {
     fn exporter(
         &mut self,
         component: usize,
-        links: &[PlannedLink<'_>],
+        exports: &BTreeSet<String>,
     ) -> Result<Exporter, StubError> {
-        let exports = links
-            .iter()
-            .map(|planned| planned.link.edge.export.as_str());
-        let exports: BTreeSet<_> = exports.collect();
-        let exports: Vec<_> = exports.into_iter().collect();
+        let exports: Vec<_> = exports.iter().map(String::as_str).collect();
         let generated = self.stubs.skeleton(self.component(component), &exports)?;
         Ok(Exporter { generated })
+    }
+
+    /// Reports functions that a route cannot call.
+    fn reject_route(&mut self, route: &TypedRoute, error: StubError) {
+        let path = format!("{}.interface", route_path(route.route));
+        let messages = match error {
+            StubError::Unsupported(refusals) => {
+                refusals.iter().map(ToString::to_string).collect()
+            }
+            other => vec![chain(&other)],
+        };
+        for message in messages {
+            self.mistakes.push(Mistake::new(path.clone(), message));
+        }
     }
 
     /// Reports types that links between stores cannot carry, with the reasons for the link's mode.
