@@ -15,6 +15,7 @@ mod fuse;
 mod graph;
 mod import_names;
 mod import_type_aliases;
+mod interface_wit;
 mod limits;
 mod link;
 mod matching;
@@ -31,6 +32,7 @@ mod wit;
 pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};
 pub use error::{Cause, FuseError, LinkEnds};
 pub use fuse::{Edge, FuseOptions, Fused, FusedImport, ImportOwner, Part, fuse, fuse_exporting};
+pub use interface_wit::{interface_wit, print_interfaces};
 pub use limits::{
     MAX_CODE_BYTES, MAX_COMPONENT_BYTES, MAX_FUNCTION_BYTES, MAX_FUSED_BYTES, MAX_FUSED_PARTS,
     MAX_NESTING, MAX_SIGNATURE_BYTES, MAX_TYPE_NODES,

@@ -5,6 +5,7 @@
 //! - [`stream_table`]: the streams of one call, with their credit and their ends;
 //!   [`stream_message`]: the messages about them between the two sides; [`remote_side`]: a side
 //!   whose peer is on another host.
+//! - [`function_call`]: calls by a caller that is not a component.
 //! - [`http_body`]: HTTP bodies as streams of a call.
 //! - [`rejected_frames`]: counts of rejected frames.
 //! - [`reply`]: numbers of calls, and frames of their requests and replies.
@@ -16,6 +17,7 @@
 
 pub mod box_in_place;
 pub mod call_task;
+pub mod function_call;
 pub mod http_body;
 pub mod local_components;
 pub mod rejected_frames;
@@ -28,6 +30,7 @@ pub mod transport;
 
 pub use box_in_place::boxed;
 pub use call_task::{Answer, CallTask};
+pub use function_call::FunctionCall;
 pub use local_components::LocalComponents;
 pub use rejected_frames::{RejectReason, RejectedFrames};
 pub use remote_side::RemoteSide;

@@ -288,8 +288,7 @@ fn survey_blocking(
     let (resolved, mistakes) = Resolver::new(app, binaries, registry).resolve();
     findings.append(mistakes);
     let planned = choose_modes(app, &resolved.links, share).and_then(|choices| {
-        let crossings =
-            StoreCrossings::plan(&input, &resolved, &choices, share, &preparer.stubs)?;
+        let crossings = StoreCrossings::plan(&input, &resolved, &choices, share, &preparer.stubs)?;
         Ok((choices, crossings))
     });
     let (groups, reports) = match planned {

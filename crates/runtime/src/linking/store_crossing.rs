@@ -380,9 +380,7 @@ impl Planner<'_> {
     fn reject_route(&mut self, route: &TypedRoute, error: StubError) {
         let path = format!("{}.interface", route_path(route.route));
         let messages = match error {
-            StubError::Unsupported(refusals) => {
-                refusals.iter().map(ToString::to_string).collect()
-            }
+            StubError::Unsupported(refusals) => refusals.iter().map(ToString::to_string).collect(),
             other => vec![chain(&other)],
         };
         for message in messages {
