@@ -45,6 +45,7 @@ mod time;
 mod urls;
 mod wait;
 mod watch;
+mod wit_source;
 
 use std::process::ExitCode;
 

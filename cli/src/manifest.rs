@@ -13,6 +13,7 @@ use weft_lattice_config::{App, Digest, MANIFEST_BYTES_MAX, Mistake, Mistakes, So
 use crate::artifact::{Artifact, ArtifactError, read_at_most};
 use crate::did_you_mean::suggest;
 use crate::failure::{Failure, Kind, Message, Plain, chain};
+use crate::wit_source;
 
 /// The file name that means standard input.
 const STDIN: &str = "-";
@@ -115,7 +116,8 @@ fn read(path: &Path) -> Result<Manifest, Vec<Message>> {
         .parent()
         .filter(|_| !is_stdin(path))
         .unwrap_or(Path::new(""));
-    let (artifacts, unusable) = resolve(&mut app, directory);
+    let (artifacts, mut unusable) = resolve(&mut app, directory);
+    unusable.append(wit_source::resolve(&mut app, directory, &artifacts));
     Ok(Manifest {
         file,
         text,

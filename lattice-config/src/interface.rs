@@ -84,6 +84,37 @@ pub fn satisfies(required: Option<&Version>, offered: Option<&Version>) -> bool 
     }
 }
 
+/// Returns the newest of the exports that serves the requested interface: the same interface in a
+/// version that [`satisfies`] the requested one. Exports without the name of an interface serve
+/// none.
+///
+/// ```
+/// # use weft_lattice_config::interface::newest_serving;
+/// let exports = ["shop:catalog/pricing@0.1.0", "shop:catalog/pricing@0.1.3", "log"];
+/// let requested = "shop:catalog/pricing@0.1.0".parse().unwrap();
+/// assert_eq!(newest_serving(&requested, exports), Some("shop:catalog/pricing@0.1.3"));
+/// ```
+#[must_use]
+pub fn newest_serving<'a>(
+    requested: &InterfaceName,
+    exports: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let named = exports
+        .into_iter()
+        .filter_map(|export| Some((export, export.parse::<InterfaceName>().ok()?)));
+    let serving = named.filter(|(_, name)| {
+        (&name.namespace, &name.package, &name.interface)
+            == (
+                &requested.namespace,
+                &requested.package,
+                &requested.interface,
+            )
+            && satisfies(requested.version.as_ref(), name.version.as_ref())
+    });
+    let newest = serving.max_by(|(_, left), (_, right)| left.version.cmp(&right.version));
+    newest.map(|(export, _)| export)
+}
+
 fn version_satisfies(required: &Version, offered: &Version) -> bool {
     if !required.pre.is_empty() || !offered.pre.is_empty() {
         return required.cmp_precedence(offered).is_eq();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use weft_compose::{Edge, Extern, ExternKind};
-use weft_lattice_config::interface::satisfies;
+use weft_lattice_config::interface::{newest_serving, satisfies};
 use weft_lattice_config::mistake_paths::{component_path, link_path, route_path};
 use weft_lattice_config::{
     App, ComponentSpec, InterfaceName, InterfaceRef, LinkSpec, Mistake, Mistakes, nearest,
@@ -128,7 +128,7 @@ impl<'a> Resolver<'a> {
             if !self.binaries.contains_key(target.name.as_str()) {
                 continue;
             }
-            if let Some(export) = self.newest_export(target, interface) {
+            if let Some(export) = newest_serving(interface, self.exports(target)) {
                 let export = export.to_owned();
                 let route = index;
                 self.resolved.routes.push(TypedRoute { route, to, export });
@@ -402,25 +402,10 @@ impl<'a> Resolver<'a> {
             // so the link's interface selects the export. Linking compares the two types in full.
             return self.export_by_link(target, import);
         };
-        newest(exports, |name| {
-            same_interface(&requested, name)
-                && satisfies(requested.version.as_ref(), name.version.as_ref())
-        })
-    }
-
-    /// The export of `target` that a route serves, in its newest version; a route without a version
-    /// serves any.
-    fn newest_export<'b>(
-        &'b self,
-        target: &ComponentSpec,
-        interface: &InterfaceName,
-    ) -> Option<&'b str> {
-        let exports = &self.binaries.get(target.name.as_str())?.description.exports;
-        newest(exports, |name| {
-            let version = interface.version.as_ref();
-            same_interface(interface, name)
-                && (version.is_none() || satisfies(version, name.version.as_ref()))
-        })
+        newest_serving(
+            &requested,
+            exports.iter().map(|export| export.name.as_str()),
+        )
     }
 
     fn export_by_link<'b>(&'b self, target: &ComponentSpec, import: &Extern) -> Option<&'b str> {
@@ -472,16 +457,6 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// The export with the newest version of those whose names match.
-fn newest(exports: &[Extern], matches: impl Fn(&InterfaceName) -> bool) -> Option<&str> {
-    exports
-        .iter()
-        .filter_map(|export| Some((export, export.name.parse::<InterfaceName>().ok()?)))
-        .filter(|(_, name)| matches(name))
-        .max_by(|(_, left), (_, right)| left.version.cmp(&right.version))
-        .map(|(export, _)| export.name.as_str())
-}
-
 /// True if `link` is for this import of this component.
 ///
 /// An import with an interface name matches a link without a name, or a link to a provider, whose
@@ -528,11 +503,6 @@ fn names(link: &InterfaceRef, import: &InterfaceName) -> bool {
             .version
             .as_ref()
             .is_none_or(|version| satisfies(import.version.as_ref(), Some(version)))
-}
-
-fn same_interface(left: &InterfaceName, right: &InterfaceName) -> bool {
-    (&left.namespace, &left.package, &left.interface)
-        == (&right.namespace, &right.package, &right.interface)
 }
 
 /// True if an import is more than types.

@@ -1,0 +1,125 @@
+//! The WIT of typed routes: from the source folder that a manifest names, or else from the
+//! component, which has no comments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use weft_lattice_config::interface::newest_serving;
+use weft_lattice_config::mistake_paths::component_path;
+use weft_lattice_config::{
+    App, ComponentName, Digest, InterfaceName, Mistake, Mistakes, Source, WIT_TEXT_BYTES_MAX,
+    WitSource,
+};
+use wit_parser::Resolve;
+
+use crate::manifest::Upload;
+
+/// Replaces the WIT source of each component by the text of the interfaces that its typed routes
+/// serve, and removes it from a component without such routes. Returns the components for which that
+/// is impossible; those whose own bytes cannot be used are left to others.
+pub(crate) fn resolve(
+    app: &mut App,
+    directory: &Path,
+    artifacts: &BTreeMap<Digest, Upload>,
+) -> Mistakes {
+    let mut mistakes = Mistakes::default();
+    let routes = app.spec.routes.iter();
+    let typed: BTreeSet<(ComponentName, InterfaceName)> = routes
+        .filter_map(|route| Some((route.to.clone(), route.interface.clone()?)))
+        .collect();
+    for (index, component) in app.spec.components.iter_mut().enumerate() {
+        let interfaces = typed.iter().filter(|(to, _)| *to == component.name);
+        let interfaces: Vec<_> = interfaces.map(|(_, interface)| interface).collect();
+        if interfaces.is_empty() {
+            component.wit = None;
+            continue;
+        }
+        let bytes = match &component.source {
+            Source::Digest(digest) => artifacts.get(digest).map(|upload| &upload.bytes),
+            // A mistake about the file.
+            Source::File(_) => continue,
+        };
+        let text = match (&component.wit, bytes) {
+            (Some(WitSource::Text(_)), _) => continue,
+            (Some(WitSource::Folder(folder)), _) => {
+                let path = directory.join(folder);
+                of_folder(&path, &interfaces).map_err(|error| format!("`{folder}`: {error}"))
+            }
+            (None, Some(bytes)) => of_component(bytes, &interfaces),
+            (None, None) => Err(
+                "the source is a digest, and a typed route needs the types of the component; give \
+                 its WIT source, `wit: FOLDER`"
+                    .to_owned(),
+            ),
+        };
+        let text = text.and_then(|text| match text {
+            Some(text) if text.len() > WIT_TEXT_BYTES_MAX => Err(format!(
+                "the WIT of typed routes is too large: expected at most {WIT_TEXT_BYTES_MAX} bytes, \
+                 found {}",
+                text.len()
+            )),
+            text => Ok(text),
+        });
+        match text {
+            Ok(Some(text)) => component.wit = Some(WitSource::Text(text)),
+            // The check of the app finds the interfaces that the component lacks.
+            Ok(None) => component.wit = None,
+            Err(message) => {
+                let path = format!("{}.wit", component_path(index));
+                let message = format!("component `{}`: {message}", component.name);
+                mistakes.push(Mistake::new(path, message));
+            }
+        }
+    }
+    mistakes
+}
+
+/// The WIT of exported interfaces of a component; `None` if it lacks one.
+fn of_component(bytes: &[u8], interfaces: &[&InterfaceName]) -> Result<Option<String>, String> {
+    let description = weft_compose::describe(bytes).map_err(|error| error.to_string())?;
+    let exports: Vec<&str> = description
+        .exports
+        .iter()
+        .map(|export| export.name.as_str())
+        .collect();
+    let Some(names) = served(interfaces, &exports) else {
+        return Ok(None);
+    };
+    weft_compose::interface_wit(bytes, &names).map_err(|error| error.to_string())
+}
+
+/// The WIT of interfaces in a folder of WIT files.
+fn of_folder(folder: &Path, interfaces: &[&InterfaceName]) -> Result<Option<String>, String> {
+    let mut resolve = Resolve {
+        all_features: true,
+        ..Resolve::default()
+    };
+    let pushed = resolve.push_dir(folder);
+    pushed.map_err(|error| format!("cannot read the WIT source: {error:#}"))?;
+    let all: Vec<String> = resolve
+        .interfaces
+        .iter()
+        .filter_map(|(id, _)| resolve.id_of(id))
+        .collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let Some(names) = served(interfaces, &all) else {
+        let missing = interfaces
+            .iter()
+            .find(|interface| newest_serving(interface, all.iter().copied()).is_none());
+        let missing = missing.map_or_else(String::new, ToString::to_string);
+        return Err(format!(
+            "the WIT source has no interface `{missing}`; found {}",
+            all.join(", ")
+        ));
+    };
+    weft_compose::print_interfaces(resolve, &names)
+}
+
+/// The names of those of `all` that serve the interfaces; `None` if one is missing.
+fn served<'a>(interfaces: &[&InterfaceName], all: &[&'a str]) -> Option<Vec<&'a str>> {
+    let served = interfaces
+        .iter()
+        .map(|interface| newest_serving(interface, all.iter().copied()));
+    let served: Option<BTreeSet<_>> = served.collect();
+    Some(served?.into_iter().collect())
+}
