@@ -3,6 +3,7 @@
 //! A type is a handle that is cheap to clone. Types with a name are shared, so a model takes memory
 //! for each definition once, however often functions mention it.
 
+mod cases;
 mod error;
 mod names;
 mod text;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use weft_wire::{Scalar, SimpleType};
 
+pub(crate) use cases::Cases;
 pub use error::{Place, TextError, TypeError, TypeProblem};
 pub use names::{Name, Names, camel_case};
 pub use walk::MAX_TYPE_PARTS;
@@ -145,6 +147,14 @@ impl Type {
             Kind::Option(some) => Some(some),
             _ => None,
         }
+    }
+
+    /// Returns true for an `option` that is its value or null in JSON; false for one of another
+    /// option, which is an object with `tag`, and for other types.
+    #[must_use]
+    pub fn is_nullable(&self) -> bool {
+        self.optional()
+            .is_some_and(|some| some.optional().is_none())
     }
 
     /// Returns the types that this one consists of, in their order.
