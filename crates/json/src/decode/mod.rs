@@ -22,6 +22,9 @@ use crate::types::{Kind, Param, Type};
 pub(crate) use expected::expected;
 pub(crate) use scalar::{bool_key, char_of, encode_integer, float_word, in_range};
 
+/// The most bytes of the length of a list.
+const LENGTH_BYTES_MAX: usize = 5;
+
 /// An argument of a call, in the order of the parameters.
 #[derive(Debug, Clone, Copy)]
 pub enum Argument<'a> {
@@ -117,6 +120,8 @@ fn read(
     out: &mut Vec<u8>,
     content: &Body<'_>,
 ) -> Result<(), DecodeError> {
+    // Few values are longer on the wire, so the output rarely grows.
+    out.reserve(body.len().min(limits.bytes));
     match format {
         Format::Json => {
             let reader = JsonReader::new(body)?;
@@ -317,17 +322,20 @@ impl<'de, 'o, R: Reader<'de>> Decoder<'o, R> {
 
     fn close_list(&mut self, start: usize, count: usize) -> Result<(), Stop> {
         let end = self.out.len();
-        self.encoder().list(count)?;
+        // The length takes the place of the reserved byte, so the limit is checked after it.
+        Encoder::new(self.out, LENGTH_BYTES_MAX).list(count)?;
         let length_bytes = self.out.len() - end;
         if length_bytes == 1 {
             self.out[start] = self.out[end];
             self.out.truncate(end);
             return Ok(());
         }
-        // The elements move to the right, and the length takes the place of the reserved byte.
         self.out[start + 1..].rotate_right(length_bytes);
         self.out.remove(start);
-        Ok(())
+        match self.out.len() - self.start <= self.limits.bytes {
+            true => Ok(()),
+            false => Err(Stop::TooLarge),
+        }
     }
 
     fn tuple(

@@ -107,6 +107,11 @@ impl<'de> JsonReader<'de> {
                     return Ok(text);
                 }
                 Some(b'\\') => {
+                    if let Cow::Borrowed(plain) = text.text {
+                        let mut owned = String::with_capacity(plain.len() + self.length_left());
+                        owned.push_str(plain);
+                        text.text = Cow::Owned(owned);
+                    }
                     self.offset += 1;
                     let letter = self.escape()?;
                     text.has_lone_surrogate |= letter.is_none();
@@ -117,6 +122,24 @@ impl<'de> JsonReader<'de> {
                 _ => return Err(self.unexpected("`\"`, or a character of a string")),
             }
         }
+    }
+
+    /// An upper bound of the bytes that follow in a string, close to their number: a long string
+    /// does not grow in steps of twice its memory.
+    fn length_left(&self) -> usize {
+        let mut rest = self.bytes()[self.offset..].iter();
+        let mut length = 0;
+        while let Some(byte) = rest.next() {
+            match byte {
+                b'"' => break,
+                b'\\' if rest.next() == Some(&b'u') => {
+                    length += 3;
+                    rest = rest.as_slice().get(4..).unwrap_or_default().iter();
+                }
+                _ => length += 1,
+            }
+        }
+        length
     }
 
     /// Reads characters up to a quote, a backslash, a control character or the end.

@@ -1,3 +1,8 @@
-//! Tests of the mapping between JSON and the value bytes of the wire.
+//! Tests of the mapping between bodies and the value bytes of the wire.
 
+mod bodies;
+mod documentation;
+mod generated;
+mod model;
+mod support;
 mod types;

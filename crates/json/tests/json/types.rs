@@ -3,29 +3,11 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
-use weft_json::{
-    Function, Interface, Kind, MAX_TYPE_PARTS, Names, TextError, Type, TypeProblem, camel_case,
-};
+use weft_json::{Interface, Kind, MAX_TYPE_PARTS, Names, TextError, TypeProblem, camel_case};
 use weft_wire::{Scalar, SimpleType};
 use wit_parser::{Resolve, TypeDefKind};
 
-const NAME: &str = "test:types/api@1.2.3";
-
-fn parse(items: &str) -> Interface {
-    let text = format!("package test:types@1.2.3;\ninterface api {{\n{items}\n}}");
-    Interface::from_text(&text, NAME).unwrap_or_else(|error| panic!("{error}\n{text}"))
-}
-
-fn function(items: &str, name: &str) -> Function {
-    let interface = parse(items);
-    interface.function(name).expect("the function").clone()
-}
-
-/// The type of the only parameter of a function with this parameter.
-fn param(items: &str, ty: &str) -> Type {
-    let items = format!("{items}\n f: func(p: {ty});");
-    function(&items, "f").params[0].ty.clone()
-}
+use crate::support::{NAME, function, param, parse};
 
 /// The reason why JSON cannot call a function with this parameter.
 fn refusal(items: &str, ty: &str) -> String {

@@ -1,0 +1,101 @@
+//! Properties of random types and values.
+
+use proptest::prelude::*;
+use weft_json::{Format, Int64, Names, Settings, Type};
+
+use crate::model::{Random, RandomType, Value};
+use crate::support::{param, read_with, write_with};
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let names = prop_oneof![Just(Names::Camel), Just(Names::Kebab)];
+    let int64 = prop_oneof![Just(Int64::Number), Just(Int64::String)];
+    (names, int64).prop_map(|(names, int64)| Settings { names, int64 })
+}
+
+/// A random type, and a generator of values of it.
+fn random_type(seed: u64) -> (Type, Random) {
+    let mut random = Random(seed);
+    let mut wit = RandomType::default();
+    let ty = wit.ty(&mut random, 4);
+    (param(&wit.definitions, &ty), random)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn value_bytes_are_the_expected_json_and_come_back(
+        seed in any::<u64>(),
+        settings in settings(),
+    ) {
+        let (ty, mut random) = random_type(seed);
+        for _ in 0..4 {
+            let value = Value::random(&ty, &mut random);
+            let bytes = value.wire(&ty);
+            let body = write_with(Format::Json, &bytes, &ty, settings).unwrap();
+            prop_assert_eq!(String::from_utf8_lossy(&body), value.json(&ty, settings));
+            let back = read_with(Format::Json, &body, &ty, settings);
+            prop_assert_eq!(back, Ok(bytes), "{}", String::from_utf8_lossy(&body));
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_body_is_the_same_value(seed in any::<u64>(), settings in settings()) {
+        let (ty, mut random) = random_type(seed);
+        for _ in 0..4 {
+            let value = Value::random(&ty, &mut random);
+            let body = value.any_json(&ty, settings, &mut random);
+            let bytes = read_with(Format::Json, body.as_bytes(), &ty, settings);
+            prop_assert_eq!(bytes, Ok(value.wire(&ty)), "{}", body);
+        }
+    }
+
+    #[test]
+    fn value_bytes_come_back_from_cbor(seed in any::<u64>(), settings in settings()) {
+        let (ty, mut random) = random_type(seed);
+        for _ in 0..4 {
+            let bytes = Value::random(&ty, &mut random).wire(&ty);
+            let body = write_with(Format::Cbor, &bytes, &ty, settings).unwrap();
+            let back = read_with(Format::Cbor, &body, &ty, settings);
+            prop_assert_eq!(back, Ok(bytes), "{}", hex(&body));
+        }
+    }
+
+    #[test]
+    fn damaged_bodies_and_bytes_are_errors_or_values(
+        seed in any::<u64>(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let (ty, mut random) = random_type(seed);
+        let settings = Settings::default();
+        let bytes = Value::random(&ty, &mut random).wire(&ty);
+        let damage = |bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            for (place, byte) in &changes {
+                match place.index(bytes.len() + 1) {
+                    end if end == bytes.len() => bytes.push(*byte),
+                    place if byte % 3 == 0 => bytes.truncate(place),
+                    place => bytes[place] = *byte,
+                }
+            }
+            bytes
+        };
+        for format in [Format::Json, Format::Cbor] {
+            // An error, or a value that comes back.
+            if let Ok(body) = write_with(format, &damage(&bytes), &ty, settings) {
+                let back = read_with(format, &body, &ty, settings);
+                if let Ok(back) = back {
+                    prop_assert_eq!(write_with(format, &back, &ty, settings), Ok(body));
+                }
+            }
+            let body = write_with(format, &bytes, &ty, settings).unwrap();
+            if let Ok(read) = read_with(format, &damage(&body), &ty, settings) {
+                prop_assert!(write_with(format, &read, &ty, settings).is_ok());
+            }
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
