@@ -12,7 +12,7 @@ use crate::workspace::{cargo, root};
 
 /// The folders of the workspace, lowest first. A crate may depend on crates of folders above its
 /// own in this table, never on one beside it. The table of `ARCHITECTURE.md` is made of it.
-const LAYERS: [Layer; 25] = [
+const LAYERS: [Layer; 26] = [
     Layer {
         folder: "crates/harness",
         owns: "processes on this machine and requests to them, for tests, `xtask` and drills: \
@@ -82,6 +82,12 @@ const LAYERS: [Layer; 25] = [
         folder: "crates/link",
         owns: "calls over links without a runtime: transport, streaming calls and their flow control",
         must_not_reach: &["wasmtime*", "weft-bus"],
+    },
+    Layer {
+        folder: "crates/api",
+        owns: "an HTTP API of a WIT interface: from requests to arguments and from results to \
+               responses, without connections; its OpenAPI document",
+        must_not_reach: &["tokio", "async-nats", "wasmtime*"],
     },
     Layer {
         folder: "crates/ingress",

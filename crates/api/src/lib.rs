@@ -1,0 +1,38 @@
+//! An HTTP API of a WIT interface, without connections.
+//!
+//! An [`Api`] is a route of a manifest and the interface that it names, checked against each other.
+//! A request goes through it in four steps:
+//! 1. [`Api::find`] finds the operation by method and path.
+//! 2. [`Operation::accept`] chooses the format of the response, and [`Operation::arguments`]
+//!    converts path, query, headers and body to the arguments of the function, as bytes of the
+//!    wire.
+//! 3. The host calls the function like any other call over a link.
+//! 4. [`Operation::response`] converts its result to a response; [`Problem::of_failure`] is the
+//!    response to a call without a result.
+
+mod api;
+mod etag;
+mod faces;
+mod failure;
+mod inputs;
+mod media;
+mod mistakes;
+mod operation;
+mod outcome;
+mod percent;
+mod problem;
+mod query;
+mod quote;
+mod response;
+mod routing;
+mod type_text;
+
+pub use api::Api;
+pub use faces::{Faces, Listener, paths};
+pub use failure::ERROR_ID;
+pub use inputs::{BodyInput, RequestInput};
+pub use operation::Operation;
+pub use outcome::{Accept, Output};
+pub use problem::{INPUT_ERRORS_MAX, InputError, InputPlace, PROBLEM_JSON, Problem};
+pub use response::{Body, Response};
+pub use routing::{Allow, Matched, PathError, PathValues, Unmatched};

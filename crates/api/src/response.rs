@@ -1,0 +1,46 @@
+//! A response to a client.
+
+use http::{HeaderMap, StatusCode};
+use weft_wire::SimpleType;
+
+/// A response, for any server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers, without `content-length`.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    /// A sentence for the log of the host about what the response does not show.
+    pub log: Option<String>,
+}
+
+/// The body of a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// All bytes.
+    Bytes(Vec<u8>),
+    /// A stream of the call.
+    Stream {
+        /// The number of the stream within the call.
+        number: u32,
+        /// The type of its elements.
+        element: SimpleType,
+    },
+}
+
+impl Response {
+    pub(crate) fn new(status: StatusCode, body: Body) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body,
+            log: None,
+        }
+    }
+
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self::new(status, Body::Bytes(Vec::new()))
+    }
+}
