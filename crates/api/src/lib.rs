@@ -9,6 +9,8 @@
 //! 3. The host calls the function like any other call over a link.
 //! 4. [`Operation::response`] converts its result to a response; [`Problem::of_failure`] is the
 //!    response to a call without a result.
+//!
+//! [`Api::openapi`] describes all of it.
 
 mod api;
 mod etag;
@@ -17,6 +19,7 @@ mod failure;
 mod inputs;
 mod media;
 mod mistakes;
+mod openapi;
 mod operation;
 mod outcome;
 mod percent;

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod mistakes;
+mod openapi;
 mod responses;
 mod routing;
 

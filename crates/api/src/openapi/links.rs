@@ -1,0 +1,70 @@
+//! Links from the location of a result to the operation that reads it.
+
+use serde_json::{Map, Value, json};
+use weft_json::{Kind, Names, Type};
+use weft_lattice_config::template::{LocationTemplate, Method, PathTemplate, Segment, ValuePath};
+
+use crate::api::Api;
+use crate::operation::Operation;
+use crate::outcome::Output;
+
+/// The links of the responses of an operation, by the ids of their targets.
+pub(super) fn of(api: &Api, operation: &Operation, ids: &[String]) -> Map<String, Value> {
+    let (Some(location), Output::Value(result)) = (&operation.location, operation.output()) else {
+        return Map::new();
+    };
+    let targets = api.operations().iter().zip(ids);
+    let readers = targets.filter(|(target, _)| target.request().method == Method::Get);
+    let links = readers.filter_map(|(target, id)| {
+        let path = &target.request().path;
+        let parameters = parameters(location, path, result, api.settings().names)?;
+        Some((
+            id.clone(),
+            json!({ "operationId": id, "parameters": parameters }),
+        ))
+    });
+    links.collect()
+}
+
+/// The parameters of a path, if all locations are paths of its template.
+fn parameters(
+    location: &LocationTemplate,
+    path: &PathTemplate,
+    result: &Type,
+    names: Names,
+) -> Option<Map<String, Value>> {
+    let location = &location.0.segments;
+    if path.rest.is_some() || path.segments.len() != location.len() {
+        return None;
+    }
+    let mut parameters = Map::new();
+    for (segment, source) in path.segments.iter().zip(location) {
+        match (segment, source) {
+            (Segment::Literal(left), Segment::Literal(right)) if left == right => {}
+            (Segment::Value(value), Segment::Value(source)) => {
+                let expression = format!("$response.body{}", fragment(source, result, names));
+                parameters.insert(value.to_string(), expression.into());
+            }
+            _ => return None,
+        }
+    }
+    Some(parameters)
+}
+
+/// The fragment of a field of the body; empty for a result that is not a record.
+fn fragment(field: &ValuePath, result: &Type, names: Names) -> String {
+    let (mut ty, mut fragment) = (result, String::new());
+    for name in std::iter::once(&field.root).chain(&field.fields) {
+        let Kind::Record(fields) = ty.kind() else {
+            break;
+        };
+        let mut fields = fields.iter();
+        let Some(field) = fields.find(|field| field.name.wit() == name.as_str()) else {
+            break;
+        };
+        let start = if fragment.is_empty() { "#" } else { "" };
+        fragment += &format!("{start}/{}", field.name.key(names));
+        ty = &field.ty;
+    }
+    fragment
+}

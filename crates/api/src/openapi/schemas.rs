@@ -1,0 +1,82 @@
+//! The schemas of named types that a document mentions.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use weft_json::{Interface, Settings, Type, TypeName, schema};
+
+use crate::api::Api;
+
+/// The schemas of the named types of an API. Those that are mentioned are in the document.
+pub(super) struct Schemas {
+    settings: Settings,
+    types: Vec<Type>,
+    /// The key of each type.
+    keys: BTreeMap<TypeName, String>,
+    mentioned: RefCell<BTreeSet<TypeName>>,
+}
+
+impl Schemas {
+    pub(super) fn new(api: &Api) -> Self {
+        let functions = api.operations().iter().map(|it| it.function.clone());
+        let interface = Interface {
+            functions: functions.collect(),
+            ..api.interface().clone()
+        };
+        let types: Vec<_> = interface.named_types().into_iter().cloned().collect();
+        let names: BTreeSet<_> = types.iter().filter_map(|ty| ty.name().cloned()).collect();
+        let keys = names.iter().map(|name| {
+            let same = names.iter().filter(|other| other.name == name.name);
+            (name.clone(), key(name, same.count() == 1))
+        });
+        Self {
+            settings: api.settings(),
+            keys: keys.collect(),
+            types,
+            mentioned: RefCell::default(),
+        }
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// The schema of a type where it is mentioned.
+    pub(super) fn mention(&self, ty: &Type) -> Value {
+        schema::mention(ty, self.settings, &|name| self.reference(name))
+    }
+
+    fn reference(&self, name: &TypeName) -> String {
+        self.mentioned.borrow_mut().insert(name.clone());
+        let key = self.keys.get(name).map_or(&name.name, |key| key);
+        format!("#/components/schemas/{key}")
+    }
+
+    /// The definitions of all types that were mentioned, directly or by others.
+    pub(super) fn definitions(&self) -> Map<String, Value> {
+        let mut definitions = Map::new();
+        // A type stands after its parts, so in reverse all types that mention it come before it.
+        for ty in self.types.iter().rev() {
+            let Some(name) = ty.name() else { continue };
+            if !self.mentioned.borrow().contains(name) {
+                continue;
+            }
+            let definition = schema::of(ty, self.settings, &|name| self.reference(name));
+            definitions.insert(self.keys[name].clone(), definition);
+        }
+        definitions
+    }
+}
+
+/// The key of a type: its name, after that of its interface if several have the name.
+fn key(name: &TypeName, is_unique: bool) -> String {
+    match &name.interface {
+        Some(interface) if !is_unique => {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+            let interface = interface.replace(|c| !is_plain(c), "_");
+            format!("{interface}.{}", name.name)
+        }
+        _ => name.name.clone(),
+    }
+}
