@@ -10,9 +10,10 @@
 //! 4. [`Operation::response`] converts its result to a response; [`Problem::of_failure`] is the
 //!    response to a call without a result.
 //!
-//! [`Api::openapi`] describes all of it.
+//! [`Api::openapi`] describes all of it, and [`breaking_changes`] compares two APIs.
 
 mod api;
+mod compare;
 mod etag;
 mod faces;
 mod failure;
@@ -31,6 +32,7 @@ mod routing;
 mod type_text;
 
 pub use api::Api;
+pub use compare::{BreakingChange, breaking_changes};
 pub use faces::{Faces, Listener, paths};
 pub use failure::ERROR_ID;
 pub use inputs::{BodyInput, RequestInput};

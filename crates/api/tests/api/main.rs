@@ -1,6 +1,7 @@
 //! Tests of the public API.
 
 mod arguments;
+mod compare;
 mod mistakes;
 mod openapi;
 mod responses;
