@@ -10,6 +10,10 @@ use crate::problem::cut_number;
 /// The most digits of an integer of 64 bits.
 const DIGITS_MAX: u64 = 20;
 
+/// The largest number that is a float of 32 bits: the shortest text of the largest one. Numbers
+/// between it and the next power of two would be rounded to it as well, and are out of range.
+pub(crate) const SINGLE_MAX: f64 = 3.402_823_5e38;
+
 /// A number as it is in a body.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Number<'de> {
@@ -44,7 +48,7 @@ impl Number<'_> {
     }
 
     /// The nearest double; infinite if the number is beyond all doubles.
-    pub(crate) fn double(self) -> f64 {
+    fn double(self) -> f64 {
         match self {
             // The grammar of Rust contains the one of JSON.
             Self::Decimal(text) => text.parse().unwrap_or(f64::INFINITY),
@@ -55,7 +59,7 @@ impl Number<'_> {
     }
 
     /// The nearest float of 32 bits: a decimal number is rounded once.
-    pub(crate) fn single(self) -> f32 {
+    fn single(self) -> f32 {
         match self {
             Self::Decimal(text) => text.parse().unwrap_or(f32::INFINITY),
             Self::Unsigned(value) => value as f32,
@@ -64,8 +68,20 @@ impl Number<'_> {
         }
     }
 
+    /// The float of 32 bits, if the number is in its range.
+    pub(crate) fn single_in_range(self) -> Option<f32> {
+        let is_in_range = self.is_special() || self.double().abs() <= SINGLE_MAX;
+        is_in_range.then(|| self.single())
+    }
+
+    /// The float of 64 bits, if the number is in its range.
+    pub(crate) fn double_in_range(self) -> Option<f64> {
+        let value = self.double();
+        (self.is_special() || value.is_finite()).then_some(value)
+    }
+
     /// True for a number of CBOR that is infinite or no number itself.
-    pub(crate) fn is_special(self) -> bool {
+    fn is_special(self) -> bool {
         matches!(self, Self::Float(value) if !value.is_finite())
     }
 

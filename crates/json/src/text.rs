@@ -171,11 +171,11 @@ fn scalar(
         Scalar::Char => encoder.char(char_of(text)?),
         Scalar::F64 => encoder.f64(match float_word(text) {
             Some(value) => value,
-            None => Some(number(text)?.double()).filter(|value| value.is_finite())?,
+            None => number(text)?.double_in_range()?,
         }),
         Scalar::F32 => encoder.f32(match float_word(text) {
             Some(value) => value as f32,
-            None => Some(number(text)?.single()).filter(|value| value.is_finite())?,
+            None => number(text)?.single_in_range()?,
         }),
         integer => crate::decode::encode_integer(
             integer,

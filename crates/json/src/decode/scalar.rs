@@ -20,14 +20,12 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
     ) -> Result<(), Stop> {
         match scalar {
             Scalar::F64 => {
-                let value = number.double();
-                if value.is_finite() || number.is_special() {
+                if let Some(value) = number.double_in_range() {
                     return Ok(self.encoder().f64(value)?);
                 }
             }
             Scalar::F32 => {
-                let value = number.single();
-                if value.is_finite() || number.is_special() {
+                if let Some(value) = number.single_in_range() {
                     return Ok(self.encoder().f32(value)?);
                 }
             }

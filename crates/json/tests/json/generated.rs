@@ -6,14 +6,14 @@ use weft_json::{Format, Int64, Names, Settings, Type};
 use crate::model::{Random, RandomType, Value};
 use crate::support::{param, read_with, write_with};
 
-fn settings() -> impl Strategy<Value = Settings> {
+pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let names = prop_oneof![Just(Names::Camel), Just(Names::Kebab)];
     let int64 = prop_oneof![Just(Int64::Number), Just(Int64::String)];
     (names, int64).prop_map(|(names, int64)| Settings { names, int64 })
 }
 
 /// A random type, and a generator of values of it.
-fn random_type(seed: u64) -> (Type, Random) {
+pub(crate) fn random_type(seed: u64) -> (Type, Random) {
     let mut random = Random(seed);
     let mut wit = RandomType::default();
     let ty = wit.ty(&mut random, 4);

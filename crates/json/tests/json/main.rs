@@ -4,5 +4,7 @@ mod bodies;
 mod documentation;
 mod generated;
 mod model;
+mod schema;
 mod support;
 mod types;
+mod validator;

@@ -1,14 +1,13 @@
 //! Types as JSON Schema (2020-12).
 
+mod pattern;
+
 use serde_json::{Map, Value, json};
 use weft_wire::{Scalar, SimpleType};
 
-use crate::number::{is_wide, range};
+use crate::number::{SINGLE_MAX, is_wide, range};
 use crate::settings::{Int64, Settings};
-use crate::types::{Cases, Field, Kind, Type, TypeName};
-
-/// The pattern of an integer in a string.
-const INTEGER_PATTERN: &str = "^(0|-?[1-9][0-9]*)$";
+use crate::types::{Cases, Kind, Param, Type, TypeName};
 
 /// The schema of a type. Named types within it are references, of which the caller gives the URI;
 /// the schema of a named type itself is its definition.
@@ -52,6 +51,21 @@ pub fn mention(ty: &Type, settings: Settings, reference: &dyn Fn(&TypeName) -> S
     writer.mention(ty)
 }
 
+/// The schema of a body that is an object of parameters.
+#[must_use]
+pub fn arguments<'p>(
+    params: impl IntoIterator<Item = &'p Param>,
+    settings: Settings,
+    reference: &dyn Fn(&TypeName) -> String,
+) -> Value {
+    let writer = Writer {
+        settings,
+        reference,
+    };
+    let params = params.into_iter();
+    writer.object(params.map(|param| (param.name.key(settings.names), &param.ty, None)))
+}
+
 struct Writer<'r> {
     settings: Settings,
     reference: &'r dyn Fn(&TypeName) -> String,
@@ -65,17 +79,16 @@ impl Writer<'_> {
         }
     }
 
-    /// A mention with the prose of its place.
-    fn described(&self, ty: &Type, docs: Option<&str>) -> Value {
-        describe(self.mention(ty), docs)
-    }
-
     /// The recursion is as deep as unnamed types are nested.
     fn definition(&self, ty: &Type) -> Value {
         let schema = match ty.kind() {
             Kind::Scalar(scalar) => self.scalar(*scalar),
             Kind::String => json!({ "type": "string" }),
-            Kind::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
+            Kind::Bytes => json!({
+                "type": "string",
+                "contentEncoding": "base64",
+                "pattern": pattern::BASE64,
+            }),
             Kind::List(element) => json!({ "type": "array", "items": self.mention(element) }),
             Kind::Tuple(members) => json!({
                 "type": "array",
@@ -89,7 +102,10 @@ impl Writer<'_> {
                 "propertyNames": key_schema(key),
                 "additionalProperties": self.mention(value),
             }),
-            Kind::Record(fields) => self.record(fields),
+            Kind::Record(fields) => self.object(fields.iter().map(|field| {
+                let key = field.name.key(self.settings.names);
+                (key, &field.ty, field.docs.as_deref())
+            })),
             Kind::Flags(flags) => {
                 let keys = flags.iter().map(|flag| {
                     let key = flag.name.key(self.settings.names).to_owned();
@@ -140,7 +156,7 @@ impl Writer<'_> {
             (Scalar::Char, _) => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
             (wide, Some((min, max))) if is_wide(wide) => {
                 let number = integer(scalar, min, max);
-                let text = json!({ "type": "string", "pattern": INTEGER_PATTERN });
+                let text = json!({ "type": "string", "pattern": pattern::integers(min, max) });
                 // The first is the form that the host writes.
                 let forms = match self.settings.int64 {
                     Int64::Number => [number, text],
@@ -150,29 +166,37 @@ impl Writer<'_> {
             }
             (_, Some((min, max))) => integer(scalar, min, max),
             (float, None) => {
-                let format = match float {
-                    Scalar::F32 => "float",
-                    _ => "double",
+                let number = match float {
+                    Scalar::F32 => json!({
+                        "type": "number",
+                        "format": "float",
+                        "minimum": -SINGLE_MAX,
+                        "maximum": SINGLE_MAX,
+                    }),
+                    _ => json!({ "type": "number", "format": "double" }),
                 };
-                json!({ "anyOf": [
-                    { "type": "number", "format": format },
-                    { "type": "string", "enum": ["NaN", "Infinity", "-Infinity"] },
-                ] })
+                let words = json!({ "type": "string", "enum": ["NaN", "Infinity", "-Infinity"] });
+                json!({ "anyOf": [number, words] })
             }
         }
     }
 
-    fn record(&self, fields: &[Field]) -> Value {
-        let names = self.settings.names;
-        let properties = fields.iter().map(|field| {
-            let schema = self.described(&field.ty, field.docs.as_deref());
-            (field.name.key(names).to_owned(), schema)
-        });
-        let required = fields.iter().filter(|field| field.ty.optional().is_none());
-        let required: Vec<_> = required.map(|field| field.name.key(names)).collect();
+    /// An object of keys with their types and their prose.
+    fn object<'t>(
+        &self,
+        fields: impl Iterator<Item = (&'t str, &'t Type, Option<&'t str>)>,
+    ) -> Value {
+        let mut properties = Map::new();
+        let mut required = Vec::new();
+        for (key, ty, docs) in fields {
+            properties.insert(key.to_owned(), describe(self.mention(ty), docs));
+            if ty.optional().is_none() {
+                required.push(key);
+            }
+        }
         json!({
             "type": "object",
-            "properties": properties.collect::<Map<_, _>>(),
+            "properties": properties,
             "required": required,
             "additionalProperties": false,
         })
@@ -240,7 +264,10 @@ fn key_schema(ty: &Type) -> Value {
     match ty.kind() {
         Kind::Scalar(Scalar::Bool) => json!({ "enum": ["true", "false"] }),
         Kind::Scalar(Scalar::Char) => json!({ "minLength": 1, "maxLength": 1 }),
-        Kind::Scalar(_) => json!({ "pattern": INTEGER_PATTERN }),
+        Kind::Scalar(scalar) => match range(*scalar) {
+            Some((min, max)) => json!({ "pattern": pattern::integers(min, max) }),
+            None => json!({}),
+        },
         _ => json!({ "type": "string" }),
     }
 }
