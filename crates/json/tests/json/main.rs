@@ -1,10 +1,13 @@
 //! Tests of the mapping between bodies and the value bytes of the wire.
 
 mod bodies;
+mod cbor;
 mod documentation;
 mod generated;
 mod model;
 mod schema;
 mod support;
+mod text;
 mod types;
 mod validator;
+mod values;
