@@ -6,10 +6,12 @@
 //! - [`http`]: a blocking HTTP/1.1 client over a bare socket.
 //! - [`until`]: the bounded wait for a state.
 //! - [`golden`]: files with expected text.
+//! - [`fuzz`]: checks over seeds.
 //!
 //! No other crate of the workspace is below this one, and nothing here is async: `xtask` has no
 //! runtime, and a drill polls with its own timer.
 
+pub mod fuzz;
 pub mod golden;
 pub mod http;
 pub mod weft;

@@ -1,14 +1,9 @@
-//! Thousands of random and damaged bytes: a stable replacement for a fuzzer.
-//!
-//! Each seed makes one input. A run takes a fixed series of seeds. With `WEFT_FUZZ_SECONDS` set it
-//! continues with other seeds for that time. A failure prints its seed, which belongs into
-//! [`FOUND`].
-
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+//! Thousands of random and damaged bytes. Each seed makes one input.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use weft_harness::fuzz::for_each_seed;
 use weft_wire::{Decoder, Frame, Limits};
 
 use crate::any::{any_parts, any_typed_value, config};
@@ -65,45 +60,12 @@ fn no_bytes_bring_the_frames_to_their_knees() {
 
 /// Checks one input for each seed.
 fn fuzz(check: impl Fn(&mut TestRunner)) {
-    let run = |seed: u64| {
-        let printed = PrintedOnPanic(seed);
+    for_each_seed(FOUND, SEEDS, |seed| {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
         check(&mut TestRunner::new_with_rng(config(1), rng));
-        drop(printed);
-    };
-    FOUND.iter().copied().chain(0..SEEDS).for_each(run);
-
-    let Some(duration) = extra() else { return };
-    let start = Instant::now();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let first = now.expect("after 1970").as_nanos() as u64;
-    (first..)
-        .take_while(|_| start.elapsed() < duration)
-        .for_each(run);
-}
-
-/// The duration after the fixed series.
-fn extra() -> Option<Duration> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the only variable that these tests read"
-    )]
-    let seconds = std::env::var("WEFT_FUZZ_SECONDS").ok()?;
-    let seconds = seconds.parse().expect("WEFT_FUZZ_SECONDS is a number");
-    Some(Duration::from_secs(seconds))
-}
-
-struct PrintedOnPanic(u64);
-
-impl Drop for PrintedOnPanic {
-    #[expect(clippy::print_stderr, reason = "a failed test prints its seed")]
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("failed with seed {}: add it to FOUND", self.0);
-        }
-    }
+    });
 }
 
 fn sample<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
