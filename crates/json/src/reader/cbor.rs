@@ -68,13 +68,10 @@ impl<'de> CborReader<'de> {
             marker::NULL | marker::UNDEFINED => Token::Null,
             marker::F16 => {
                 let types::F16(bits) = self.decode()?;
-                return Ok(Token::Number(Number::Float(half(bits))));
+                return Ok(float(half(bits)));
             }
-            marker::F32 => {
-                let value: f32 = self.decode()?;
-                return Ok(Token::Number(Number::Float(value.into())));
-            }
-            marker::F64 => return Ok(Token::Number(Number::Float(self.decode()?))),
+            marker::F32 => return Ok(float(self.decode::<f32>()?.into())),
+            marker::F64 => return Ok(float(self.decode()?)),
             _ => return Err(self.other(self.offset, "a value")),
         };
         self.offset += 1;
@@ -197,6 +194,12 @@ impl Items {
             left: length.map(|length| length as u64),
         }
     }
+}
+
+/// A float; a NaN has no payload, as in JSON.
+fn float(value: f64) -> Token<'static> {
+    let value = if value.is_nan() { f64::NAN } else { value };
+    Token::Number(Number::Float(value))
 }
 
 fn end() -> String {

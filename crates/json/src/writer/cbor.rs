@@ -60,12 +60,13 @@ impl Writer for CborWriter<'_> {
         self.encode(value)
     }
 
+    // A NaN has no payload, as in JSON.
     fn single(&mut self, value: f32) -> Result<(), Full> {
-        self.encode(value)
+        self.encode(if value.is_nan() { f32::NAN } else { value })
     }
 
     fn double(&mut self, value: f64) -> Result<(), Full> {
-        self.encode(value)
+        self.encode(if value.is_nan() { f64::NAN } else { value })
     }
 
     fn text(&mut self, value: &str) -> Result<(), Full> {

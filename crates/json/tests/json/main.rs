@@ -3,6 +3,7 @@
 mod bodies;
 mod cbor;
 mod documentation;
+mod fuzz;
 mod generated;
 mod model;
 mod schema;
