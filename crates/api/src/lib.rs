@@ -20,6 +20,7 @@ mod failure;
 mod inputs;
 mod media;
 mod mistakes;
+mod of_route;
 mod openapi;
 mod operation;
 mod outcome;

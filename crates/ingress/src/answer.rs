@@ -70,6 +70,11 @@ impl Context {
                 // component.
                 Box::pin(component.forward(request, &self.tasks)).await
             }
+            Some(RouteTarget::Typed(route)) => {
+                let route = route.clone();
+                // Boxed for the same reason.
+                Box::pin(route.respond(request, &self.bodies)).await
+            }
             Some(RouteTarget::Unavailable(reason)) => error_response::busy(reason),
             None if routes.is_partial() => {
                 let reason = format!(

@@ -5,6 +5,7 @@
 //! - [`Handler`]: a component of this host that handles HTTP. The runtime implements it.
 //! - [`RemoteComponent`]: a component of another host, to which requests are forwarded;
 //!   [`ForwardedRequests`] answers the requests that other hosts forward.
+//! - [`TypedRoute`]: a route whose requests are calls of functions.
 //! - [`ReadinessSource`]: readiness of the host, for load balancers.
 //! - [`error_response`]: responses of the host itself.
 //! - [`limits`]: bounds of a component's requests.
@@ -12,6 +13,7 @@
 
 mod answer;
 mod bodiless;
+mod body_budget;
 mod body_prefix;
 mod connection;
 mod forward;
@@ -23,11 +25,13 @@ mod routes;
 mod serve_connection;
 mod server;
 mod target_check;
+mod typed_route;
 
 pub mod error_response;
 pub mod forwarded;
 pub mod limits;
 
+pub use body_budget::{BodyBudget, BodyShare};
 pub use connection::{CONNECTIONS_MAX, KEEP_ALIVE_DEFAULT};
 pub use forward::RemoteComponent;
 pub use forwarded::ForwardedRequests;
@@ -36,3 +40,4 @@ pub use readiness::{READY_PATH, Readiness, ReadinessSource};
 pub use routes::{Route, RouteTable, RouteTarget};
 pub use serve_connection::serve_until;
 pub use server::{Server, ServerSettings};
+pub use typed_route::TypedRoute;

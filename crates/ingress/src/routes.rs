@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use weft_lattice_config::{HostPattern, RouteSpec};
 
-use crate::{Handler, RemoteComponent};
+use crate::{Handler, RemoteComponent, TypedRoute};
 
 /// A route and its target.
 #[derive(Clone)]
@@ -16,13 +16,15 @@ pub struct Route {
     pub target: RouteTarget,
 }
 
-/// The component of a route, by the host that runs it.
+/// The component of a route, by how it is reached.
 #[derive(Clone)]
 pub enum RouteTarget {
     /// On this host.
     Local(Arc<dyn Handler>),
     /// On other hosts.
     Remote(Arc<RemoteComponent>),
+    /// Functions of a component, on this host or others.
+    Typed(Arc<TypedRoute>),
     /// On no host, for the given reason.
     Unavailable(Arc<str>),
 }

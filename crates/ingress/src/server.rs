@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::body_budget::BodyBudget;
 use crate::connection::{self, CONNECTIONS_MAX, ConnectionIo, Connections, KEEP_ALIVE_DEFAULT};
 use crate::readiness::ReadinessSource;
 use crate::routes::RouteTable;
@@ -76,6 +77,8 @@ pub(crate) struct Context {
     /// True once the host is about to end.
     pub(crate) is_ending: Arc<AtomicBool>,
     pub(crate) tasks: TaskTracker,
+    /// The memory of bodies that are received as a whole.
+    pub(crate) bodies: BodyBudget,
     settings: ServerSettings,
     stop: CancellationToken,
     connections: Arc<Connections>,
@@ -118,6 +121,7 @@ impl Server {
             readiness,
             is_ending: is_ending.clone(),
             tasks: tasks.clone(),
+            bodies: BodyBudget::default(),
             stop: stop.clone(),
             settings,
             connections: Connections::new(settings.connections_max),

@@ -5,7 +5,7 @@
 //! types, interfaces and packages. So the text is parsed into separate packages first, which are
 //! measured before they are joined.
 
-use wit_parser::{Resolve, SourceMap, Type, TypeDef, TypeDefKind, UnresolvedPackage};
+use wit_parser::{Docs, Resolve, SourceMap, Type, TypeDef, TypeDefKind, UnresolvedPackage};
 
 use super::{Interface, TextError};
 
@@ -38,14 +38,58 @@ impl Interface {
     /// # Errors
     /// If the text is too large, is not valid WIT, or does not define the interface.
     pub fn from_text(text: &str, name: &str) -> Result<Self, TextError> {
-        let resolve = resolve(text)?;
-        let found = resolve.interfaces.iter();
-        let mut found = found.filter_map(|(id, _)| Some((id, resolve.id_of(id)?)));
-        match found.find(|(_, found)| found == name) {
-            Some((id, _)) => Ok(Self::new(&resolve, id)),
+        Self::select(text, name, |names| {
+            names.iter().copied().find(|found| *found == name)
+        })
+    }
+
+    /// Creates the model of the interface that `choose` selects of the names of all interfaces of a
+    /// WIT text. `requested` is the interface for messages.
+    ///
+    /// # Errors
+    /// As of [`from_text`](Self::from_text).
+    pub fn select(
+        text: &str,
+        requested: &str,
+        choose: impl for<'a> FnOnce(&[&'a str]) -> Option<&'a str>,
+    ) -> Result<Self, TextError> {
+        Self::chosen(&resolve(text)?, requested, choose)
+    }
+
+    /// Creates the model of an interface as [`select`](Self::select) does, without comments and with
+    /// the functions in the order of their names: equal for all texts with the same types.
+    ///
+    /// # Errors
+    /// As of [`from_text`](Self::from_text).
+    pub fn select_bare(
+        text: &str,
+        requested: &str,
+        choose: impl for<'a> FnOnce(&[&'a str]) -> Option<&'a str>,
+    ) -> Result<Self, TextError> {
+        let mut resolve = resolve(text)?;
+        remove_docs(&mut resolve);
+        for (_, interface) in resolve.interfaces.iter_mut() {
+            interface.functions.sort_keys();
+        }
+        Self::chosen(&resolve, requested, choose)
+    }
+
+    fn chosen(
+        resolve: &Resolve,
+        requested: &str,
+        choose: impl for<'a> FnOnce(&[&'a str]) -> Option<&'a str>,
+    ) -> Result<Self, TextError> {
+        let interfaces = resolve.interfaces.iter();
+        let named: Vec<_> = interfaces
+            .filter_map(|(id, _)| Some((resolve.id_of(id)?, id)))
+            .collect();
+        let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+        let chosen = choose(&names);
+        match named.iter().find(|(name, _)| Some(name.as_str()) == chosen) {
+            Some((_, id)) => Ok(Self::new(resolve, *id)),
             None => Err(TextError::Interface {
-                name: name.to_owned(),
-                found: listed(&resolve),
+                name: requested.to_owned(),
+                found: listed(resolve),
             }),
         }
     }
@@ -72,6 +116,45 @@ fn resolve(text: &str) -> Result<Resolve, TextError> {
     match resolve.push_group(group) {
         Ok(_) => Ok(resolve),
         Err(error) => Err(syntax(&error.to_string())),
+    }
+}
+
+fn remove_docs(resolve: &mut Resolve) {
+    for (_, interface) in resolve.interfaces.iter_mut() {
+        interface.docs = Docs::default();
+        for function in interface.functions.values_mut() {
+            function.docs = Docs::default();
+        }
+    }
+    for (_, ty) in resolve.types.iter_mut() {
+        ty.docs = Docs::default();
+        match &mut ty.kind {
+            TypeDefKind::Record(record) => {
+                record
+                    .fields
+                    .iter_mut()
+                    .for_each(|it| it.docs = Docs::default());
+            }
+            TypeDefKind::Variant(variant) => {
+                variant
+                    .cases
+                    .iter_mut()
+                    .for_each(|it| it.docs = Docs::default());
+            }
+            TypeDefKind::Enum(names) => {
+                names
+                    .cases
+                    .iter_mut()
+                    .for_each(|it| it.docs = Docs::default());
+            }
+            TypeDefKind::Flags(names) => {
+                names
+                    .flags
+                    .iter_mut()
+                    .for_each(|it| it.docs = Docs::default());
+            }
+            _ => {}
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //! It listens on loopback and on a Unix socket only, and rejects requests without the token, except
 //! for the readiness of the host.
 
-mod body_budget;
 mod bus_server;
 mod call;
 mod errors;
@@ -32,13 +31,13 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use weft_ingress::BodyBudget;
 use weft_ingress::ReadinessSource;
 use weft_provider::Registry;
 use weft_state::artifacts::Artifacts;
 use weft_telemetry::events::Events;
 use weft_telemetry::logs::Logs;
 
-use self::body_budget::BodyBudget;
 use crate::Faults;
 use crate::HostLabels;
 use crate::Joined;

@@ -14,11 +14,11 @@ use weft_lattice_config::{App, AppName, Digest};
 use weft_state::artifacts::ARTIFACT_BYTES_MAX;
 use weft_state::blocking;
 
-use super::body_budget::{BodyBudget, BodyShare};
 use super::errors::ApiError;
 use super::placement_report::PlacementReport;
 use super::query::pairs;
 use super::{Api, Sources, events, links, logs, rows};
+use weft_ingress::{BodyBudget, BodyShare};
 
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;

@@ -10,11 +10,11 @@ use weft_control::bus_rpc;
 use weft_lattice_config::App;
 use weft_membership::HostId;
 
-use super::body_budget::BodyBudget;
 use super::*;
 use crate::test_support::{
     TestHost, TestLattice, app, app_name, app_on, app_with, artifact, wait_for,
 };
+use weft_ingress::BodyBudget;
 
 /// No host.
 const STRANGER: HostId = HostId::from_key([9; 32]);

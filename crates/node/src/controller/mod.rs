@@ -179,7 +179,7 @@ impl Controller {
     pub fn start(parts: Parts, tasks: &HostTasks) -> Self {
         let (commands, received) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
-        let routes = RoutePublisher::new(parts.hosts.clone());
+        let routes = RoutePublisher::new(parts.server.clone(), parts.hosts.clone());
         let store_marks = StoreMarks::new(parts.events.clone());
         let stores = Arc::new(store_marks.clone());
         let actor = actor::Actor::new(parts, tasks.clone(), publish, routes.clone(), stores);

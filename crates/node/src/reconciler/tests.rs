@@ -395,7 +395,7 @@ fn app_with_route(name: &str) -> App {
 fn app_of_path(routes: &RouteTable, path: &str) -> Option<String> {
     match routes.find("any.test", path)? {
         RouteTarget::Local(handler) => handler.name().split('/').next().map(str::to_owned),
-        RouteTarget::Remote(_) | RouteTarget::Unavailable(_) => None,
+        RouteTarget::Remote(_) | RouteTarget::Typed(_) | RouteTarget::Unavailable(_) => None,
     }
 }
 

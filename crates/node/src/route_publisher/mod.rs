@@ -6,19 +6,23 @@
 //! one serves: here, or on a host that does not run the app, until its components are ready
 //! somewhere.
 
+mod api_cache;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
-use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
-use weft_lattice_config::{App, AppName, RouteSpec};
-use weft_link::Hosts;
+use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget, TypedRoute};
+use weft_lattice_config::{App, AppName, ComponentSpec, RouteSpec};
+use weft_link::{CallServer, FrameTransport, Hosts};
 use weft_membership::View;
 use weft_membership::message::{HostedComponent, Readiness};
 use weft_state::store::Record;
 
 use crate::controller::{HostedApp, Snapshot};
 use crate::runtime::RunningApp;
+
+use self::api_cache::ApiCache;
 
 /// The records of the desired state, by app.
 pub(crate) type Records = BTreeMap<AppName, Arc<Record>>;
@@ -29,11 +33,14 @@ pub(crate) type Records = BTreeMap<AppName, Arc<Record>>;
 pub(crate) struct RoutePublisher(Arc<Shared>);
 
 struct Shared {
+    /// Makes calls to components of this host.
+    server: Arc<dyn CallServer>,
     /// Carries requests to other hosts; `None` for a host alone.
     hosts: Option<Arc<dyn Hosts>>,
     /// Locked while a table is made, never across an await.
     inputs: Mutex<Inputs>,
     table: watch::Sender<Arc<RouteTable>>,
+    apis: ApiCache,
 }
 
 #[derive(Default)]
@@ -64,11 +71,13 @@ pub(crate) struct AppRoute<'a> {
 }
 
 impl RoutePublisher {
-    pub(crate) fn new(hosts: Option<Arc<dyn Hosts>>) -> Self {
+    pub(crate) fn new(server: Arc<dyn CallServer>, hosts: Option<Arc<dyn Hosts>>) -> Self {
         Self(Arc::new(Shared {
+            server,
             hosts,
             inputs: Mutex::default(),
             table: watch::Sender::new(Arc::new(RouteTable::partial(Vec::new()))),
+            apis: ApiCache::default(),
         }))
     }
 
@@ -121,7 +130,10 @@ impl RoutePublisher {
 
 impl Shared {
     fn table(&self, inputs: &Inputs) -> RouteTable {
-        let routes = inputs.routes().into_iter().filter_map(|route| {
+        let routes = inputs.routes();
+        self.apis
+            .retain(routes.iter().map(|route| (route.app, route.spec)));
+        let routes = routes.into_iter().filter_map(|route| {
             let target = self.target(&route)?;
             let spec = route.spec.clone();
             Some(Route { spec, target })
@@ -136,18 +148,42 @@ impl Shared {
     fn target(&self, route: &AppRoute<'_>) -> Option<RouteTarget> {
         let (app, component) = (route.app, route.spec.to.as_str());
         let handler = route.running.and_then(|app| app.handler(component));
-        if let Some(handler) = handler {
-            return Some(RouteTarget::Local(handler));
-        }
         let name = &app.metadata.name;
-        let Some(hosts) = &self.hosts else {
-            let reason = format!("component `{name}/{component}` does not start on this host");
-            return Some(RouteTarget::Unavailable(reason.into()));
-        };
         let mut components = app.spec.components.iter();
         let spec = components.find(|spec| spec.name.as_str() == component)?;
-        let remote = RemoteComponent::new(name, spec, hosts);
-        Some(RouteTarget::Remote(Arc::new(remote)))
+        if handler.is_none() && self.hosts.is_none() {
+            let reason = format!("component `{name}/{component}` does not start on this host");
+            return Some(RouteTarget::Unavailable(reason.into()));
+        }
+        if route.spec.interface.is_some() {
+            return Some(self.typed_target(route, spec, handler.is_some()));
+        }
+        Some(match (handler, &self.hosts) {
+            (Some(handler), _) => RouteTarget::Local(handler),
+            (None, hosts) => {
+                let remote = RemoteComponent::new(name, spec, hosts.as_ref()?);
+                RouteTarget::Remote(Arc::new(remote))
+            }
+        })
+    }
+
+    /// The target of a route that serves an interface.
+    fn typed_target(
+        &self,
+        route: &AppRoute<'_>,
+        component: &ComponentSpec,
+        is_here: bool,
+    ) -> RouteTarget {
+        let api = match self.apis.get(route.app, route.spec, component) {
+            Ok(api) => api,
+            Err(reason) => return RouteTarget::Unavailable(reason),
+        };
+        let transport = match &self.hosts {
+            Some(hosts) if !is_here => FrameTransport::Remote(hosts.clone()),
+            Some(_) | None => FrameTransport::Loopback(self.server.clone()),
+        };
+        let app = &route.app.metadata.name;
+        RouteTarget::Typed(Arc::new(TypedRoute::new(api, app, component, transport)))
     }
 }
 

@@ -44,6 +44,7 @@ fn target_in(routes: &RouteTable, path: &str) -> &'static str {
     match routes.find("localhost", path) {
         Some(RouteTarget::Local(_)) => "local",
         Some(RouteTarget::Remote(_)) => "remote",
+        Some(RouteTarget::Typed(_)) => "typed",
         Some(RouteTarget::Unavailable(_)) => "unavailable",
         None if routes.is_partial() => "unknown",
         None => "none",

@@ -14,6 +14,7 @@ use weft_telemetry::chain;
 
 use super::RunningEndpoints;
 use super::findings::Findings;
+use super::typed_routes;
 use crate::endpoint::{CodeCache, EndpointSettings, EndpointState, RevisionSet, store_limits};
 use crate::guest::{PartTemplate, StoreTemplate};
 use crate::linking::{
@@ -287,6 +288,7 @@ fn survey_blocking(
     let AppInput { app, binaries } = &input;
     let (resolved, mistakes) = Resolver::new(app, binaries, registry).resolve();
     findings.append(mistakes);
+    findings.append(typed_routes::check(&input, &resolved.routes));
     let planned = choose_modes(app, &resolved.links, share).and_then(|choices| {
         let crossings = StoreCrossings::plan(&input, &resolved, &choices, share, &preparer.stubs)?;
         Ok((choices, crossings))

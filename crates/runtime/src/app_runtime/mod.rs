@@ -11,6 +11,7 @@ mod config;
 mod findings;
 mod linked_app;
 mod running_endpoints;
+mod typed_routes;
 
 use std::io;
 use std::sync::Arc;

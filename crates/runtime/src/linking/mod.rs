@@ -34,7 +34,7 @@ pub(crate) use self::prepare::{
     EndpointPre, LoadedCode, PrepareError, PreparedEndpoint, Preparer, Recipe,
 };
 pub(crate) use self::report::link_reports;
-pub(crate) use self::resolve::{ResolvedLinks, Resolver};
+pub(crate) use self::resolve::{ResolvedLinks, Resolver, TypedRoute};
 pub(crate) use self::store_crossing::StoreCrossings;
 
 /// An app and the bytes of its components.

@@ -1,5 +1,5 @@
-//! The memory that the bodies of requests take together: an upload is received as a whole before it
-//! is stored, and many may arrive at once.
+//! The memory that the bodies of requests take together: some are received as a whole, as uploads and
+//! the arguments of functions, and many may arrive at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +18,12 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// The budget of a host. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct BodyBudget(Arc<Semaphore>);
+pub struct BodyBudget(Arc<Semaphore>);
 
 /// The share of a body; returned on drop.
-pub(super) struct BodyShare {
-    _permit: Option<OwnedSemaphorePermit>,
+#[derive(Default)]
+pub struct BodyShare {
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for BodyBudget {
@@ -33,14 +34,35 @@ impl Default for BodyBudget {
 
 impl BodyBudget {
     /// Waits for room for a body of at most `bytes`; `None` if there is none in time.
-    pub(super) async fn take(&self, bytes: usize) -> Option<BodyShare> {
+    pub async fn take(&self, bytes: usize) -> Option<BodyShare> {
         let units = u32::try_from(bytes.min(BYTES_MAX).div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
         let permits = self.0.clone().acquire_many_owned(units);
         let permit = timeout(WAIT_MAX, permits).await.ok()?;
         // The semaphore is never closed.
         Some(BodyShare {
-            _permit: permit.ok(),
+            permit: permit.ok(),
         })
+    }
+
+    /// Grows the share of a body of which `bytes` have arrived. Returns false without room: bodies
+    /// that grow must not wait for each other. The first [`UNIT_BYTES`] are free.
+    pub(crate) fn grow(&self, share: &mut BodyShare, bytes: usize) -> bool {
+        let held = share
+            .permit
+            .as_ref()
+            .map_or(0, |permit| permit.num_permits());
+        let missing = (bytes / UNIT_BYTES).saturating_sub(held);
+        let Ok(missing @ 1..) = u32::try_from(missing) else {
+            return missing == 0;
+        };
+        let Ok(more) = self.0.clone().try_acquire_many_owned(missing) else {
+            return false;
+        };
+        match &mut share.permit {
+            Some(permit) => permit.merge(more),
+            None => share.permit = Some(more),
+        }
+        true
     }
 }
 
@@ -66,6 +88,20 @@ mod tests {
         assert!(budget.take(upload).await.is_none());
         shares.pop();
         assert!(budget.take(upload).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn growing_bodies_have_a_bound_together_and_small_ones_need_no_room() {
+        let budget = BodyBudget::default();
+        let mut first = BodyShare::default();
+        for bytes in (0..=BYTES_MAX).step_by(BYTES_MAX / 8) {
+            assert!(budget.grow(&mut first, bytes));
+        }
+        let mut second = BodyShare::default();
+        assert!(budget.grow(&mut second, UNIT_BYTES - 1));
+        assert!(!budget.grow(&mut second, UNIT_BYTES));
+        drop(first);
+        assert!(budget.grow(&mut second, UNIT_BYTES));
     }
 
     #[tokio::test]

@@ -1,7 +1,10 @@
 //! The WIT of typed routes: from the source folder that a manifest names, or else from the
 //! component, which has no comments.
 
+mod worlds;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 
 use weft_lattice_config::interface::newest_serving;
@@ -10,7 +13,7 @@ use weft_lattice_config::{
     App, ComponentName, Digest, InterfaceName, Mistake, Mistakes, Source, WIT_TEXT_BYTES_MAX,
     WitSource,
 };
-use wit_parser::Resolve;
+use wit_parser::{Resolve, SourceMap};
 
 use crate::manifest::Upload;
 
@@ -90,12 +93,7 @@ fn of_component(bytes: &[u8], interfaces: &[&InterfaceName]) -> Result<Option<St
 
 /// The WIT of interfaces in a folder of WIT files.
 fn of_folder(folder: &Path, interfaces: &[&InterfaceName]) -> Result<Option<String>, String> {
-    let mut resolve = Resolve {
-        all_features: true,
-        ..Resolve::default()
-    };
-    let pushed = resolve.push_dir(folder);
-    pushed.map_err(|error| format!("cannot read the WIT source: {error:#}"))?;
+    let resolve = read_folder(folder)?;
     let all: Vec<String> = resolve
         .interfaces
         .iter()
@@ -113,6 +111,34 @@ fn of_folder(folder: &Path, interfaces: &[&InterfaceName]) -> Result<Option<Stri
         ));
     };
     weft_compose::print_interfaces(resolve, &names)
+}
+
+/// Reads a folder of WIT files, with the packages in its `deps`. Without them, its interfaces alone
+/// may do: worlds name packages that interfaces do not need.
+fn read_folder(folder: &Path) -> Result<Resolve, String> {
+    let mut resolve = Resolve::default();
+    let Err(error) = resolve.push_dir(folder) else {
+        return Ok(resolve);
+    };
+    read_interfaces(folder).map_err(|_| format!("cannot read the WIT source: {error:#}"))
+}
+
+fn read_interfaces(folder: &Path) -> Result<Resolve, String> {
+    let mut source = SourceMap::new();
+    let files = fs::read_dir(folder).map_err(|error| error.to_string())?;
+    for file in files {
+        let path = file.map_err(|error| error.to_string())?.path();
+        if path.extension().is_some_and(|extension| extension == "wit") {
+            let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+            source.push(&path, worlds::remove(&text));
+        }
+    }
+    let parsed = source.parse();
+    let group = parsed.map_err(|(source, error)| error.render(&source))?;
+    let mut resolve = Resolve::default();
+    let pushed = resolve.push_group(group);
+    pushed.map_err(|error| error.to_string())?;
+    Ok(resolve)
 }
 
 /// The names of those of `all` that serve the interfaces; `None` if one is missing.

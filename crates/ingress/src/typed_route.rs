@@ -1,0 +1,291 @@
+//! Routes that serve an interface: each request is a call of a function.
+//!
+//! 1. The API of the route finds the operation. A request that fits none gets its response here.
+//! 2. The body is received as a whole, within its limit and a budget of the host, and converted to
+//!    the arguments of the function. A wrong one gets its response here, so no instance starts.
+//! 3. The call goes to the component like a call over a link, on this host or another.
+//! 4. Its result, or its failure, is converted to the response.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Body as _;
+use tokio::time::{Instant, timeout_at};
+use weft_api::{Accept, Api, Body as ApiBody, BodyInput, Matched, Problem, RequestInput};
+use weft_lattice_config::placement::ComponentId;
+use weft_lattice_config::{AppName, ComponentSpec};
+use weft_link::{FrameTransport, FunctionCall, LinkFailure};
+use weft_telemetry::logs::{self, GuestStream};
+use weft_wire::{FailureCode, MAX_VALUE_BYTES};
+
+use crate::body_budget::{BodyBudget, BodyShare};
+use crate::connection::ClientBody;
+use crate::error_response;
+use crate::handler::Body;
+use crate::limits::{body_bytes_max, deadline};
+
+/// The name of HTTP as a caller, in the logs of components.
+const CALLER: &str = "http";
+
+/// The most bytes that are converted on the connection's own task: some hundred microseconds.
+/// Larger values go to a thread for blocking work, where they delay no other request.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// A route whose requests are calls of functions.
+pub struct TypedRoute {
+    api: Arc<Api>,
+    target: Arc<ComponentId>,
+    transport: FrameTransport,
+    /// The longest duration of a request.
+    time_limit: Duration,
+    body_bytes_max: u64,
+}
+
+/// A request without its body, and the API that it is for.
+struct Exchange {
+    api: Arc<Api>,
+    head: Parts,
+}
+
+/// The call that a request makes.
+struct PreparedCall {
+    arguments: Vec<u8>,
+    accept: Accept,
+}
+
+/// A response in place of that of the component.
+type Rejection = Box<weft_api::Response>;
+
+impl TypedRoute {
+    /// The route of `api` to a component of an app, which `transport` reaches.
+    #[must_use]
+    pub fn new(
+        api: Arc<Api>,
+        app: &AppName,
+        component: &ComponentSpec,
+        transport: FrameTransport,
+    ) -> Self {
+        Self {
+            api,
+            target: Arc::new(ComponentId {
+                app: app.clone(),
+                component: component.name.clone(),
+            }),
+            transport,
+            time_limit: deadline(component),
+            body_bytes_max: body_bytes_max(component),
+        }
+    }
+
+    /// The component.
+    #[must_use]
+    pub fn target(&self) -> &ComponentId {
+        &self.target
+    }
+
+    /// The API.
+    #[must_use]
+    pub fn api(&self) -> &Arc<Api> {
+        &self.api
+    }
+
+    /// Responds to a request. Dropping the future, as when the client disconnects, cancels the
+    /// call.
+    pub(crate) async fn respond(
+        &self,
+        request: Request<ClientBody>,
+        budget: &BodyBudget,
+    ) -> Response<Body> {
+        let deadline = Instant::now() + self.time_limit;
+        let response = self.call(request, budget, deadline).await;
+        let response = response.unwrap_or_else(|rejection| *rejection);
+        self.sent(response)
+    }
+
+    async fn call(
+        &self,
+        request: Request<ClientBody>,
+        budget: &BodyBudget,
+        deadline: Instant,
+    ) -> Result<weft_api::Response, Rejection> {
+        let (head, body) = request.into_parts();
+        let exchange = Arc::new(Exchange {
+            api: self.api.clone(),
+            head,
+        });
+        let operation = exchange.matched()?.operation;
+        let mut share = BodyShare::default();
+        let body = match operation.body() {
+            BodyInput::None => Bytes::new(),
+            _ => self.body(body, budget, &mut share, deadline).await?,
+        };
+        let encoded_max = self.encoded_bytes_max();
+        let prepared = {
+            let (exchange, body) = (exchange.clone(), body.clone());
+            off_the_connection(body.len(), move || exchange.prepare(&body, encoded_max)).await??
+        };
+        drop(body);
+        let function = operation.function();
+        let call = FunctionCall {
+            target: &self.target,
+            interface: &self.api.interface().name,
+            function,
+            caller: CALLER,
+            time_limit: deadline.saturating_duration_since(Instant::now()),
+            is_idempotent: operation.is_idempotent(),
+            arguments: &prepared.arguments,
+        };
+        let result = call.make(&self.transport).await;
+        let result = result.map_err(|failure| self.failed(function, &failure))?;
+        let accept = prepared.accept;
+        let exchange = exchange.clone();
+        off_the_connection(result.len(), move || {
+            let matched = exchange.matched()?;
+            Ok(matched.operation.response(&result, &accept))
+        })
+        .await?
+    }
+
+    /// Receives a body as a whole.
+    async fn body(
+        &self,
+        mut body: ClientBody,
+        budget: &BodyBudget,
+        share: &mut BodyShare,
+        deadline: Instant,
+    ) -> Result<Bytes, Rejection> {
+        let limit = self.body_bytes_max;
+        if body.size_hint().lower() > limit {
+            return Err(too_large(limit));
+        }
+        let mut whole = BytesMut::new();
+        loop {
+            let frame = match timeout_at(deadline, body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None) => return Ok(whole.freeze()),
+                Ok(Some(Err(_))) => return Err(incomplete(StatusCode::BAD_REQUEST)),
+                Err(_) => return Err(incomplete(StatusCode::REQUEST_TIMEOUT)),
+            };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            let length = whole.len() + data.len();
+            if length as u64 > limit {
+                return Err(too_large(limit));
+            }
+            if !budget.grow(share, length) {
+                return Err(full());
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+
+    /// The most bytes of encoded arguments: those of a body, since its encoding is no longer than
+    /// its text but for short numbers.
+    fn encoded_bytes_max(&self) -> usize {
+        usize::try_from(self.body_bytes_max)
+            .unwrap_or(usize::MAX)
+            .min(MAX_VALUE_BYTES)
+    }
+
+    /// The response to a call that failed. The message of the failure goes to the log.
+    fn failed(&self, function: &str, failure: &LinkFailure) -> Rejection {
+        let code = failure.code();
+        let is_expected = matches!(code, FailureCode::Busy | FailureCode::Unreachable);
+        let id = (!is_expected).then(error_response::error_id);
+        if let Some(id) = &id {
+            self.log(&format!("error {id}: call of `{function}`: {failure}"));
+        }
+        Box::new(Problem::of_failure(code, id.as_deref()).response())
+    }
+
+    /// The response as it is sent.
+    fn sent(&self, response: weft_api::Response) -> Response<Body> {
+        if let Some(line) = &response.log {
+            self.log(line);
+        }
+        let bytes = match response.body {
+            ApiBody::Bytes(bytes) => Bytes::from(bytes),
+            // An API with streams is refused.
+            ApiBody::Stream { .. } => Bytes::new(),
+        };
+        let body = Full::new(bytes).map_err(|never| match never {});
+        let mut sent = Response::new(body.boxed_unsync());
+        *sent.status_mut() = response.status;
+        *sent.headers_mut() = response.headers;
+        sent
+    }
+
+    fn log(&self, line: &str) {
+        let ComponentId { app, component } = &*self.target;
+        logs::guest_line(app.as_str(), component.as_str(), GuestStream::Host, line);
+    }
+}
+
+impl Exchange {
+    /// The operation of the request.
+    fn matched(&self) -> Result<Matched<'_>, Rejection> {
+        let path = self.head.uri.path();
+        let path = self.api.below(path).unwrap_or(path);
+        let matched = self.api.find(&self.head.method, path);
+        matched.map_err(|unmatched| Box::new(unmatched.response()))
+    }
+
+    /// Converts the request to a call.
+    fn prepare(&self, body: &[u8], encoded_max: usize) -> Result<PreparedCall, Rejection> {
+        let Matched { operation, path } = self.matched()?;
+        let rejected = |problem: Problem| Box::new(problem.response());
+        let accept = operation.accept(&self.head.headers).map_err(rejected)?;
+        let input = RequestInput {
+            path: &path,
+            query: self.head.uri.query(),
+            headers: &self.head.headers,
+            body,
+            encoded_max,
+        };
+        let arguments = operation.arguments(&input).map_err(rejected)?;
+        Ok(PreparedCall { arguments, accept })
+    }
+}
+
+/// Runs a conversion of `bytes` bytes, on another thread if they are many.
+async fn off_the_connection<R: Send + 'static>(
+    bytes: usize,
+    convert: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Rejection> {
+    if bytes <= INLINE_BYTES_MAX {
+        return Ok(convert());
+    }
+    let converted = tokio::task::spawn_blocking(convert).await;
+    converted.map_err(|_| {
+        let title = "The host failed";
+        let problem = Problem::of_host(StatusCode::INTERNAL_SERVER_ERROR, "internal", title);
+        Box::new(problem.response())
+    })
+}
+
+fn too_large(limit: u64) -> Rejection {
+    let title = "The body is too large";
+    let detail = format!("expected at most {limit} bytes (`limits.body`)");
+    let problem = Problem::of_host(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title);
+    Box::new(problem.with_detail(detail).response())
+}
+
+fn incomplete(status: StatusCode) -> Rejection {
+    let title = "The body did not arrive as a whole";
+    Box::new(Problem::of_host(status, "incomplete", title).response())
+}
+
+fn full() -> Rejection {
+    let title = "The host receives too many large bodies at the moment";
+    let problem = Problem::of_host(StatusCode::SERVICE_UNAVAILABLE, "busy", title);
+    let problem = problem.with_header(
+        http::header::RETRY_AFTER,
+        http::HeaderValue::from_static("1"),
+    );
+    Box::new(problem.response())
+}
