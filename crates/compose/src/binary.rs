@@ -14,7 +14,7 @@ use wasmparser::types::Types;
 
 use crate::describe::DescribeError;
 use crate::limits::MAX_COMPONENT_BYTES;
-use crate::scan::{Bodies, FEATURES, FEATURES_ASYNC, Scan};
+use crate::scan::{Bodies, FEATURES, FEATURES_ASYNC, Scan, unsupported_feature};
 use crate::type_size;
 
 const MAGIC: &[u8] = b"\0asm";
@@ -51,7 +51,10 @@ impl Component {
         check_header(bytes)?;
         let (scan, uses_async) = match Scan::read(bytes, FEATURES, bodies) {
             Ok(scan) => (scan, false),
-            Err(_) => (Scan::read(bytes, FEATURES_ASYNC, bodies)?, true),
+            Err(_) => {
+                let scan = Scan::read(bytes, FEATURES_ASYNC, bodies);
+                (scan.map_err(|error| name_feature(bytes, error))?, true)
+            }
         };
         let component = Self::new(scan, uses_async);
         if component.is_wit_package() {
@@ -204,6 +207,23 @@ fn check_header(bytes: &[u8]) -> Result<(), DescribeError> {
         return Err(DescribeError::CoreModule);
     }
     Ok(())
+}
+
+/// Names the feature that an invalid component requires, if hosts do not run that feature.
+fn name_feature(bytes: &[u8], error: DescribeError) -> DescribeError {
+    match &error {
+        // Other errors need no second scan: the validator's messages on features have this word.
+        DescribeError::Invalid { offset, message } if message.contains("require") => {
+            match unsupported_feature(bytes, *offset) {
+                Some(unsupported) => DescribeError::UnsupportedFeature {
+                    feature: unsupported.name,
+                    instead: unsupported.instead,
+                },
+                None => error,
+            }
+        }
+        _ => error,
+    }
 }
 
 fn first_bytes(bytes: &[u8]) -> String {

@@ -99,6 +99,14 @@ pub enum DescribeError {
         /// The validator's message.
         message: String,
     },
+    /// The component uses a feature of the component model that hosts do not run.
+    #[error("the component uses {feature}, which hosts do not run; {instead}")]
+    UnsupportedFeature {
+        /// The name of the feature.
+        feature: &'static str,
+        /// The accepted alternative.
+        instead: &'static str,
+    },
     /// The component is valid, but its types cannot be written as WIT.
     #[error(
         "the types of the component cannot be written as WIT: {message}; \

@@ -12,10 +12,54 @@ use crate::limits::{MAX_CODE_BYTES, MAX_FUNCTION_BYTES, MAX_NESTING};
 /// The features of an engine without concurrency support.
 pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM3
     .union(WasmFeatures::COMPONENT_MODEL)
-    .union(WasmFeatures::CM_IMPLEMENTS);
+    .union(WasmFeatures::CM_IMPLEMENTS)
+    .union(WasmFeatures::CM_MAP);
 
 /// The features of an engine with concurrency support.
 pub(crate) const FEATURES_ASYNC: WasmFeatures = FEATURES.union(WasmFeatures::CM_ASYNC);
+
+/// A feature of the component model that hosts do not run.
+pub(crate) struct UnsupportedFeature {
+    feature: WasmFeatures,
+    /// The name of the feature, as the subject of a message.
+    pub(crate) name: &'static str,
+    /// The accepted alternative.
+    pub(crate) instead: &'static str,
+}
+
+/// Features that tools produce on request and hosts do not run.
+const UNSUPPORTED: [UnsupportedFeature; 3] = [
+    UnsupportedFeature {
+        feature: WasmFeatures::CM_FIXED_LENGTH_LISTS,
+        name: "lists of fixed length (`list<T, N>`)",
+        instead: "use `list<T>`, or a `tuple` or record of the elements",
+    },
+    UnsupportedFeature {
+        feature: WasmFeatures::CM_ERROR_CONTEXT,
+        name: "`error-context`",
+        instead: "use `string` or a variant for errors",
+    },
+    UnsupportedFeature {
+        feature: WasmFeatures::CM_THREADING,
+        name: "threads of the component model",
+        instead: "build it with one thread",
+    },
+];
+
+/// Returns the unsupported feature that is the reason why a component is invalid at `offset`: with
+/// the feature, the validator gets further.
+pub(crate) fn unsupported_feature(
+    bytes: &[u8],
+    offset: usize,
+) -> Option<&'static UnsupportedFeature> {
+    UNSUPPORTED.iter().find(|unsupported| {
+        let features = FEATURES_ASYNC.union(unsupported.feature);
+        match Scan::read(bytes, features, Bodies::Skipped) {
+            Err(DescribeError::Invalid { offset: later, .. }) => later > offset,
+            outcome => outcome.is_ok(),
+        }
+    })
+}
 
 /// The treatment of function bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -133,10 +133,11 @@ impl Interface {
         };
         owners.extend(&named.owners);
         let name = &named.name;
-        match choice / count % 3 {
+        match choice / count % 4 {
             0 if named.is_resource && may_borrow => format!("borrow<{name}>"),
             1 => format!("list<{name}>"),
             2 => format!("result<{name}, string>"),
+            3 => format!("map<u16, {name}>"),
             _ => name.clone(),
         }
     }

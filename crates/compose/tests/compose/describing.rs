@@ -42,6 +42,24 @@ fn it_lists_resources_and_their_methods() {
 }
 
 #[test]
+fn it_lists_maps() {
+    let world = "export prices: interface {
+        type prices = map<string, u32>;
+        get: func(skus: map<u8, list<string>>) -> prices;
+    }";
+    let description = describe(&component(world)).unwrap();
+    assert_eq!(
+        signatures(&description.exports, "prices"),
+        ["get: func(skus: map<u8, list<string>>) -> prices"]
+    );
+    assert!(
+        description.wit.contains("type prices = map<string, u32>;"),
+        "{}",
+        description.wit
+    );
+}
+
+#[test]
 fn it_prints_the_world_as_wit() {
     let description = describe(&component("import shop:catalog/stock@0.2.0;")).unwrap();
     let expected = "package root:component;\n\nworld root {\n  import shop:catalog/stock@0.2.0;\n}\n\
@@ -159,6 +177,36 @@ fn an_invalid_component_is_refused_with_the_place() {
         error,
         DescribeError::Truncated { .. } | DescribeError::Invalid { .. }
     ));
+}
+
+#[test]
+fn a_feature_that_hosts_do_not_run_is_named_with_the_alternative() {
+    let fixed = "import f: func(a: list<u8, 4>);";
+    let thread = r#"(component
+        (core module $m (func (export "f") (result i32) unreachable))
+        (core instance $i (instantiate $m))
+        (core func $index (canon thread.index))
+    )"#;
+    let cases = [
+        (
+            component(fixed),
+            "the component uses lists of fixed length (`list<T, N>`), which hosts do not run; use \
+             `list<T>`, or a `tuple` or record of the elements",
+        ),
+        (
+            text(r#"(component (import "f" (func (param "a" error-context))))"#),
+            "the component uses `error-context`, which hosts do not run; use `string` or a variant \
+             for errors",
+        ),
+        (
+            text(thread),
+            "the component uses threads of the component model, which hosts do not run; build it \
+             with one thread",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(refusal(&bytes), expected);
+    }
 }
 
 #[test]

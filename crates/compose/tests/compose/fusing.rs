@@ -26,6 +26,36 @@ fn a_fused_component_has_the_exports_of_its_entry_and_no_linked_import() {
 }
 
 #[test]
+fn maps_are_fused_and_must_be_equal_at_both_ends() {
+    let interface = |entries: &str| {
+        format!(
+            "package a:b {{ interface model {{ record item {{ tags: list<string> }} }}
+            interface prices {{ use model.{{item}}; type entries = {entries}; get: func() -> entries; }} }}"
+        )
+    };
+    let map = "map<string, item>";
+    let entry = component_of(&interface(map), "import a:b/prices; export run: func();");
+    let with_exporter = |entries: &str| {
+        let exporter = component_of(&interface(entries), "export a:b/prices;");
+        let parts = [("entry", entry.clone()), ("prices", exporter)];
+        fuse(&parts, &[edge(0, "a:b/prices", 1, "a:b/prices")])
+    };
+    assert_eq!(exports(&with_exporter(map).unwrap().bytes), ["run"]);
+    for other in [
+        "map<char, item>",
+        "map<string, u8>",
+        "list<tuple<string, item>>",
+    ] {
+        let error = with_exporter(other).unwrap_err().to_string();
+        let expected = format!(
+            "function `get`: expected `func() -> entries; type entries = map<string, item>`, found \
+             `func() -> entries; type entries = {other}`"
+        );
+        assert!(error.contains(&expected), "{error}");
+    }
+}
+
+#[test]
 fn a_diamond_shares_one_instance() {
     let parts = [
         (

@@ -118,6 +118,7 @@ fn config(kind: EngineKind, pool: &PoolSize) -> Config {
         .wasm_memory64(false)
         // Two imports of one interface under two names: `import primary: shop:catalog/pricing`.
         .wasm_component_model_implements(true)
+        .wasm_component_model_map(true)
         .allocation_strategy(pool.strategy());
     config
 }

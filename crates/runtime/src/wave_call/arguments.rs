@@ -1,13 +1,15 @@
 //! Arguments in WAVE, checked against the parameters of a function: the mistake is named by its
 //! place, with the expected type.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use wasmtime::component::types::{Map, Record};
 use wasmtime::component::wasm_wave::ast::Node;
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
-use wasmtime::component::wasm_wave::wasm::DisplayType;
 use wasmtime::component::{Type, Val};
 use weft_lattice_config::nearest;
+
+use super::type_text::TypeText;
 
 /// The most characters of a type or a value in a message.
 const SHOWN_CHARACTERS_MAX: usize = 120;
@@ -45,123 +47,193 @@ pub(super) fn parse(arguments: &str, parameters: &[Parameter]) -> Result<Vec<Val
     if given.len() > parameters.len() {
         return Err(format!("expected {expected}, found {}", count(given.len())));
     }
+    let reader = Reader { text: &text };
+    let mut values = Vec::with_capacity(parameters.len());
     for (parameter, node) in parameters.iter().zip(&given) {
-        check(node, &parameter.ty, &text, &parameter.name)?;
+        values.push(reader.value(node, &parameter.ty, &parameter.name)?);
     }
-    let types: Vec<Type> = parameters.iter().map(|it| it.ty.clone()).collect();
-    parsed
-        .to_wasm_params(&types)
-        .map_err(|error| match parameters.get(given.len()) {
-            Some(missing) => format!("missing `{}`; expected {expected}", missing.name),
-            None => format!("{error}; expected {expected}"),
-        })
+    for Parameter { name, ty } in &parameters[given.len()..] {
+        match ty {
+            Type::Option(_) => values.push(Val::Option(None)),
+            _ => return Err(format!("missing `{name}`; expected {expected}")),
+        }
+    }
+    Ok(values)
 }
 
-/// Reports the first mistake in a value. Types are nested at most as deeply as the caller allows.
-fn check(node: &Node, ty: &Type, text: &str, place: &str) -> Result<(), String> {
-    let mismatch = || {
-        let found = text.get(node.span()).unwrap_or_default();
-        Err(format!(
-            "`{place}`: expected `{}`, found `{}`",
-            shown(&DisplayType(ty).to_string()),
-            shown(found)
-        ))
-    };
-    match ty {
-        Type::Record(record) => {
-            let Ok(fields) = node.as_record(text) else {
-                return mismatch();
-            };
-            let known: Vec<_> = record.fields().collect();
-            let names: Vec<&str> = known.iter().map(|field| field.name).collect();
-            let mut given = BTreeSet::new();
-            for (name, value) in fields {
-                let Some(field) = known.iter().find(|field| field.name == name) else {
-                    return Err(unknown("field", name, &names, place));
-                };
-                given.insert(name);
-                check(value, &field.ty, text, &format!("{place}.{name}"))?;
+/// Makes values of parsed text, and reports the first mistake. Types are nested at most as deeply
+/// as the caller allows.
+///
+/// The library for WAVE makes values too, but not of maps, and does not name the place of a
+/// mistake.
+struct Reader<'t> {
+    text: &'t str,
+}
+
+impl Reader<'_> {
+    fn value(&self, node: &Node, ty: &Type, place: &str) -> Result<Val, String> {
+        let mismatch = || self.mismatch(node, ty, place);
+        Ok(match ty {
+            Type::Record(record) => self.record(node, record, ty, place)?,
+            Type::List(list) => {
+                let ty = list.ty();
+                let items = node.as_list().map_err(|_| mismatch())?.enumerate();
+                let items =
+                    items.map(|(index, item)| self.value(item, &ty, &format!("{place}[{index}]")));
+                Val::List(items.collect::<Result<_, _>>()?)
             }
-            let is_missing =
-                |name: &str, ty: &Type| !given.contains(name) && !matches!(ty, Type::Option(_));
-            match known.iter().find(|field| is_missing(field.name, &field.ty)) {
-                Some(field) => Err(format!(
-                    "`{place}`: missing field `{}` of type `{}`",
-                    field.name,
-                    shown(&DisplayType(&field.ty).to_string())
-                )),
-                None => Ok(()),
+            Type::Map(map) => self.map(node, map, ty, place)?,
+            Type::Tuple(tuple) => {
+                let types: Vec<Type> = tuple.types().collect();
+                let items = node.as_tuple().map_err(|_| mismatch())?;
+                if items.len() != types.len() {
+                    return Err(mismatch());
+                }
+                let items = items
+                    .zip(&types)
+                    .enumerate()
+                    .map(|(index, (item, ty))| self.value(item, ty, &format!("{place}.{index}")));
+                Val::Tuple(items.collect::<Result<_, _>>()?)
             }
-        }
-        Type::List(list) => {
-            let Ok(items) = node.as_list() else {
-                return mismatch();
-            };
-            let ty = list.ty();
-            let mut items = items.enumerate();
-            items.try_for_each(|(index, item)| check(item, &ty, text, &format!("{place}[{index}]")))
-        }
-        Type::Tuple(tuple) => {
-            let types: Vec<Type> = tuple.types().collect();
-            let Ok(items) = node.as_tuple() else {
-                return mismatch();
-            };
-            if items.len() != types.len() {
-                return mismatch();
-            }
-            let mut items = items.zip(&types).enumerate();
-            items.try_for_each(|(index, (item, ty))| {
-                check(item, ty, text, &format!("{place}.{index}"))
-            })
-        }
-        Type::Option(option) => match node.as_option() {
-            Ok(Some(value)) => check(value, &option.ty(), text, place),
-            Ok(None) => Ok(()),
-            Err(_) => match matches!(option.ty(), Type::Option(_) | Type::Result(_)) {
-                true => mismatch(),
-                false => check(node, &option.ty(), text, place),
+            Type::Option(option) => match node.as_option() {
+                Ok(some) => {
+                    let value = some.map(|value| self.value(value, &option.ty(), place));
+                    Val::Option(value.transpose()?.map(Box::new))
+                }
+                Err(_) if is_nested(&option.ty()) => return Err(mismatch()),
+                // `some` may be left out.
+                Err(_) => Val::Option(Some(Box::new(self.value(node, &option.ty(), place)?))),
             },
-        },
-        Type::Variant(variant) => {
-            let cases: Vec<_> = variant.cases().collect();
-            let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
-            let Ok((name, payload)) = node.as_variant(text) else {
-                return mismatch();
-            };
-            let Some(case) = cases.iter().find(|case| case.name == name) else {
-                return Err(unknown("case", name, &names, place));
-            };
-            match (&case.ty, payload) {
-                (Some(ty), Some(payload)) => check(payload, ty, text, &format!("{place}.{name}")),
-                (None, None) => Ok(()),
-                _ => mismatch(),
+            Type::Result(result) => match (node.as_result(), result.ok()) {
+                (Ok(Ok(value)), ok) => {
+                    Val::Result(Ok(self.payload(value, ok.as_ref(), place, &mismatch)?))
+                }
+                (Ok(Err(value)), _) => {
+                    let err = result.err();
+                    Val::Result(Err(self.payload(value, err.as_ref(), place, &mismatch)?))
+                }
+                // `ok` may be left out.
+                (Err(_), Some(ok)) if !is_nested(&ok) => {
+                    Val::Result(Ok(Some(Box::new(self.value(node, &ok, place)?))))
+                }
+                (Err(_), _) => return Err(mismatch()),
+            },
+            Type::Variant(variant) => {
+                let cases: Vec<_> = variant.cases().collect();
+                let (name, payload) = node.as_variant(self.text).map_err(|_| mismatch())?;
+                let Some(case) = cases.iter().find(|case| case.name == name) else {
+                    let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
+                    return Err(unknown("case", name, &names, place));
+                };
+                let of_case = format!("{place}.{name}");
+                let payload = self.payload(payload, case.ty.as_ref(), &of_case, &mismatch)?;
+                Val::Variant(name.to_owned(), payload)
             }
-        }
-        Type::Enum(cases) => match node.as_enum(text) {
-            Ok(name) if cases.names().any(|known| known == name) => Ok(()),
-            Ok(name) => Err(unknown(
-                "case",
-                name,
-                &cases.names().collect::<Vec<_>>(),
-                place,
-            )),
-            Err(_) => mismatch(),
-        },
-        Type::Flags(flags) => {
-            let names: Vec<&str> = flags.names().collect();
-            let Ok(mut given) = node.as_flags(text) else {
-                return mismatch();
-            };
-            match given.find(|name| !names.contains(name)) {
-                Some(name) => Err(unknown("flag", name, &names, place)),
-                None => Ok(()),
+            Type::Enum(cases) => {
+                let name = node.as_enum(self.text).map_err(|_| mismatch())?;
+                let names: Vec<&str> = cases.names().collect();
+                if !names.contains(&name) {
+                    return Err(unknown("case", name, &names, place));
+                }
+                Val::Enum(name.to_owned())
             }
-        }
-        _ => match node.to_wasm_value::<Val>(ty, text) {
-            Ok(_) => Ok(()),
-            Err(_) => mismatch(),
-        },
+            Type::Flags(flags) => {
+                let names: Vec<&str> = flags.names().collect();
+                let given: Vec<&str> = match node.as_flags(self.text) {
+                    Ok(given) => given.collect(),
+                    Err(_) => return Err(mismatch()),
+                };
+                if let Some(name) = given.iter().find(|name| !names.contains(name)) {
+                    return Err(unknown("flag", name, &names, place));
+                }
+                Val::Flags(given.into_iter().map(str::to_owned).collect())
+            }
+            _ => node.to_wasm_value(ty, self.text).map_err(|_| mismatch())?,
+        })
     }
+
+    fn record(&self, node: &Node, record: &Record, ty: &Type, place: &str) -> Result<Val, String> {
+        let fields = node.as_record(self.text);
+        let fields = fields.map_err(|_| self.mismatch(node, ty, place))?;
+        let known: Vec<_> = record.fields().collect();
+        let mut given = BTreeMap::new();
+        for (name, node) in fields {
+            let Some(field) = known.iter().find(|field| field.name == name) else {
+                let names: Vec<&str> = known.iter().map(|field| field.name).collect();
+                return Err(unknown("field", name, &names, place));
+            };
+            let value = self.value(node, &field.ty, &format!("{place}.{name}"))?;
+            given.insert(name, value);
+        }
+        let values = known.iter().map(|field| {
+            let value = match (given.remove(field.name), &field.ty) {
+                (Some(value), _) => value,
+                (None, Type::Option(_)) => Val::Option(None),
+                (None, ty) => {
+                    return Err(format!(
+                        "`{place}`: missing field `{}` of type `{}`",
+                        field.name,
+                        shown(&TypeText(ty).to_string())
+                    ));
+                }
+            };
+            Ok((field.name.to_owned(), value))
+        });
+        Ok(Val::Record(values.collect::<Result<_, _>>()?))
+    }
+
+    /// Reads a map from a list of pairs. WAVE has no form of its own for maps.
+    fn map(&self, node: &Node, map: &Map, ty: &Type, place: &str) -> Result<Val, String> {
+        let mismatch = || {
+            let mismatch = self.mismatch(node, ty, place);
+            format!("{mismatch}; write a map as a list of pairs: `[(key, value), …]`")
+        };
+        let (key, value) = (map.key(), map.value());
+        let entries = node.as_list().map_err(|_| mismatch())?.enumerate();
+        let entries = entries.map(|(index, entry)| {
+            let pair: Vec<&Node> = match entry.as_tuple() {
+                Ok(pair) => pair.collect(),
+                Err(_) => return Err(mismatch()),
+            };
+            let [of_key, of_value] = pair[..] else {
+                return Err(mismatch());
+            };
+            let place = |side: usize| format!("{place}[{index}].{side}");
+            Ok((
+                self.value(of_key, &key, &place(0))?,
+                self.value(of_value, &value, &place(1))?,
+            ))
+        });
+        Ok(Val::Map(entries.collect::<Result<_, _>>()?))
+    }
+
+    fn payload(
+        &self,
+        node: Option<&Node>,
+        ty: Option<&Type>,
+        place: &str,
+        mismatch: &dyn Fn() -> String,
+    ) -> Result<Option<Box<Val>>, String> {
+        match (node, ty) {
+            (Some(node), Some(ty)) => Ok(Some(Box::new(self.value(node, ty, place)?))),
+            (None, None) => Ok(None),
+            _ => Err(mismatch()),
+        }
+    }
+
+    fn mismatch(&self, node: &Node, ty: &Type, place: &str) -> String {
+        let found = self.text.get(node.span()).unwrap_or_default();
+        format!(
+            "`{place}`: expected `{}`, found `{}`",
+            shown(&TypeText(ty).to_string()),
+            shown(found)
+        )
+    }
+}
+
+/// True for the types whose case cannot be left out within an `option` or a `result`.
+fn is_nested(ty: &Type) -> bool {
+    matches!(ty, Type::Option(_) | Type::Result(_))
 }
 
 fn unknown(what: &str, name: &str, known: &[&str], place: &str) -> String {
@@ -182,7 +254,7 @@ fn signature(parameters: &[Parameter]) -> String {
     }
     let listed = parameters
         .iter()
-        .map(|Parameter { name, ty }| format!("{name}: {}", DisplayType(ty)));
+        .map(|Parameter { name, ty }| format!("{name}: {}", TypeText(ty)));
     let listed = listed.collect::<Vec<_>>().join(", ");
     format!("{}: `{}`", count(parameters.len()), shown(&listed))
 }
@@ -217,18 +289,28 @@ mod tests {
         (import "order" (type $o (eq $order)))
         (import "size" (type $s (eq $size)))
         (import "pay" (type $p (eq $pay)))
+        (import "g" (func
+            (param "prices" (map string (option u32))) (param "orders" (option (map u8 $o)))
+            (param "last" (option (result (map bool $s) (error string))))
+        ))
         (import "f" (func
             (param "order" $o) (param "sizes" (list $s)) (param "by" $p)
         ))
     )"#;
 
     fn parameters() -> Vec<Parameter> {
-        let engine = Engine::new(&Config::new()).unwrap();
+        parameters_of("f")
+    }
+
+    fn parameters_of(name: &str) -> Vec<Parameter> {
+        let mut config = Config::new();
+        config.wasm_component_model_map(true);
+        let engine = Engine::new(&config).unwrap();
         let component = Component::new(&engine, wat::parse_str(COMPONENT).unwrap()).unwrap();
         let ty = component.component_type();
         let Some(ComponentItem::ComponentFunc(function)) = ty
             .imports(&engine)
-            .find_map(|(name, item)| (name == "f").then_some(item.ty))
+            .find_map(|(import, item)| (import == name).then_some(item.ty))
         else {
             panic!("no function");
         };
@@ -282,6 +364,74 @@ mod tests {
         ];
         for (arguments, expected) in cases {
             assert_eq!(problem(arguments), expected, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn a_map_is_a_list_of_pairs() {
+        let text = |text: &str| Val::String(text.to_owned());
+        let some = |value| Val::Option(Some(Box::new(value)));
+        let arguments =
+            r#"([("b", 2), ("a", none), ("b", some(3))], [(7, {sku: "x", quantity: 1})])"#;
+        let values = parse(arguments, &parameters_of("g")).unwrap();
+        let prices = [
+            (text("b"), some(Val::U32(2))),
+            (text("a"), Val::Option(None)),
+            (text("b"), some(Val::U32(3))),
+        ];
+        assert_eq!(values[0], Val::Map(prices.into()));
+        let field = |name: &str, value| (name.to_owned(), value);
+        let order = Val::Record(vec![
+            field("sku", text("x")),
+            field("quantity", Val::U32(1)),
+            field("note", Val::Option(None)),
+        ]);
+        assert_eq!(values[1], some(Val::Map(vec![(Val::U8(7), order)])));
+        assert_eq!(values[2], Val::Option(None));
+
+        let sizes = parse("([], none, some(ok([(true, small)])))", &parameters_of("g")).unwrap();
+        let sizes = sizes[2].clone();
+        let ok = Val::Map(vec![(Val::Bool(true), Val::Enum("small".to_owned()))]);
+        assert_eq!(sizes, some(Val::Result(Ok(Some(Box::new(ok))))));
+    }
+
+    #[test]
+    fn a_mistake_in_a_map_is_named_by_its_place_and_the_form_of_a_map() {
+        let form = "write a map as a list of pairs: `[(key, value), …]`";
+        let cases = [
+            (
+                "({a: 1})",
+                format!("`prices`: expected `map<string, option<u32>>`, found `{{a: 1}}`; {form}"),
+            ),
+            (
+                r#"(["a"])"#,
+                format!(r#"`prices`: expected `map<string, option<u32>>`, found `["a"]`; {form}"#),
+            ),
+            (
+                r#"([("a", 1), ("b", 2, 3)])"#,
+                format!(
+                    "`prices`: expected `map<string, option<u32>>`, found `[(\"a\", 1), (\"b\", 2, \
+                     3)]`; {form}"
+                ),
+            ),
+            (
+                "([(1, 2)])",
+                "`prices[0].0`: expected `string`, found `1`".to_owned(),
+            ),
+            (
+                r#"([("a", 1), ("b", x)])"#,
+                "`prices[1].1`: expected `u32`, found `x`".to_owned(),
+            ),
+            (
+                "()",
+                "missing `prices`; expected 3 arguments: `prices: map<string, option<u32>>, orders: \
+                 option<map<u8, record { sku: string, quantity: u32, note: option<string> }>>, …`"
+                    .to_owned(),
+            ),
+        ];
+        for (arguments, expected) in cases {
+            let found = parse(arguments, &parameters_of("g")).unwrap_err();
+            assert_eq!(found, expected, "{arguments}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! Arguments and results are dynamic values; links between components do not use this module.
 
 mod arguments;
+mod type_text;
 
 use std::time::Duration;
 
@@ -197,7 +198,7 @@ pub(crate) async fn call(
         durations.push(started.elapsed());
     }
     let result = result
-        .map(|value| render(expression.function, &value))
+        .map(|value| render(expression.function, value))
         .transpose()?;
     Ok(CallOutcome { result, durations })
 }
@@ -367,11 +368,39 @@ fn no_function(
     }
 }
 
-fn render(function: &str, value: &Val) -> Result<String, CallError> {
-    value.to_wave().map_err(|error| CallError::Arguments {
+fn render(function: &str, value: Val) -> Result<String, CallError> {
+    let text = with_maps_as_lists(value).to_wave();
+    text.map_err(|error| CallError::Arguments {
         function: function.to_owned(),
         problem: format!("the result has no text form: {error}"),
     })
+}
+
+/// Replaces maps by lists of pairs, their form in WAVE. Values are as deep as their checked types.
+fn with_maps_as_lists(value: Val) -> Val {
+    let all = |values: Vec<Val>| values.into_iter().map(with_maps_as_lists).collect();
+    let boxed = |value: Option<Box<Val>>| value.map(|value| Box::new(with_maps_as_lists(*value)));
+    match value {
+        Val::Map(entries) => {
+            let entries = entries.into_iter();
+            let pairs = entries.map(|(key, value)| {
+                Val::Tuple(vec![with_maps_as_lists(key), with_maps_as_lists(value)])
+            });
+            Val::List(pairs.collect())
+        }
+        Val::List(items) => Val::List(all(items)),
+        Val::Tuple(items) => Val::Tuple(all(items)),
+        Val::Record(fields) => {
+            let fields = fields.into_iter();
+            let fields = fields.map(|(name, value)| (name, with_maps_as_lists(value)));
+            Val::Record(fields.collect())
+        }
+        Val::Variant(name, payload) => Val::Variant(name, boxed(payload)),
+        Val::Option(some) => Val::Option(boxed(some)),
+        Val::Result(Ok(value)) => Val::Result(Ok(boxed(value))),
+        Val::Result(Err(value)) => Val::Result(Err(boxed(value))),
+        other => other,
+    }
 }
 
 /// Rejects types without a text form, before the call runs.
@@ -391,7 +420,9 @@ fn check_text_form(function: &str, ty: &Type, depth: usize) -> Result<(), CallEr
         Type::Stream(_) => unsupported("stream"),
         Type::Future(_) => unsupported("future"),
         Type::ErrorContext => unsupported("error context"),
+        Type::FixedLengthList(_) => unsupported("list of fixed length"),
         Type::List(list) => inner(&list.ty()),
+        Type::Map(map) => inner(&map.key()).and_then(|()| inner(&map.value())),
         Type::Option(option) => inner(&option.ty()),
         Type::Tuple(tuple) => tuple.types().try_for_each(|ty| inner(&ty)),
         Type::Record(record) => record.fields().try_for_each(|field| inner(&field.ty)),
@@ -487,6 +518,29 @@ mod tests {
             max_ns: 200_000,
         };
         assert_eq!(several.times, Some(expected));
+    }
+
+    #[test]
+    fn the_maps_of_a_result_are_lists_of_pairs() {
+        let map = |value| Val::Map(vec![(Val::String("a".to_owned()), value)]);
+        let cases = [
+            (map(Val::U8(1)), r#"[("a", 1)]"#),
+            (Val::Map(Vec::new()), "[]"),
+            (
+                Val::Option(Some(Box::new(map(Val::List(vec![map(Val::U8(2))]))))),
+                r#"some([("a", [[("a", 2)]])])"#,
+            ),
+            (
+                Val::Result(Err(Some(Box::new(Val::Record(vec![(
+                    "of".to_owned(),
+                    Val::Variant("c".to_owned(), Some(Box::new(map(Val::Bool(true))))),
+                )]))))),
+                r#"err({of: c([("a", true)])})"#,
+            ),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(render("f", value).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -133,6 +133,7 @@ impl Walk<'_> {
                 self.pending.extend(fields);
             }
             TypeDefKind::Tuple(tuple) => self.pending.extend(&tuple.types),
+            TypeDefKind::Map(key, value) => self.pending.extend([key, value]),
             TypeDefKind::Variant(variant) => {
                 let payloads = variant.cases.iter().filter_map(|case| case.ty);
                 self.pending.extend(payloads);
@@ -155,10 +156,9 @@ impl Walk<'_> {
             TypeDefKind::Stream(_) | TypeDefKind::Future(_) => {
                 self.found.push((ty, SpecialType::Nested));
             }
-            TypeDefKind::Resource
-            | TypeDefKind::Map(..)
-            | TypeDefKind::FixedLengthList(..)
-            | TypeDefKind::Unknown => self.found.push((ty, SpecialType::Unknown)),
+            TypeDefKind::Resource | TypeDefKind::FixedLengthList(..) | TypeDefKind::Unknown => {
+                self.found.push((ty, SpecialType::Unknown))
+            }
         }
         // The last element is popped first, so reversed order visits members in order.
         self.pending[before..].reverse();

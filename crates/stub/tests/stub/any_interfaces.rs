@@ -15,6 +15,11 @@ const PLAIN: [&str; 13] = [
     "bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "char", "string",
 ];
 
+/// The types of keys of maps.
+const KEYS: [&str; 11] = [
+    "bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "char", "string",
+];
+
 /// A sequence of choices; after its end each choice is the first option.
 struct Choices<'a>(std::slice::Iter<'a, u8>);
 
@@ -152,7 +157,7 @@ impl Interfaces<'_> {
             return PLAIN[self.choices.of(PLAIN.len())].to_owned();
         }
         let inner = |interfaces: &mut Self| interfaces.value(types, levels - 1, handles);
-        match self.choices.of(9) {
+        match self.choices.of(10) {
             0 => "list<u8>".to_owned(),
             1 => format!("list<{}>", inner(self)),
             2 => format!("option<{}>", inner(self)),
@@ -163,6 +168,10 @@ impl Interfaces<'_> {
                 Some(named) => named.name.clone(),
                 None => "string".to_owned(),
             },
+            7 => {
+                let key = KEYS[self.choices.of(KEYS.len())];
+                format!("map<{key}, {}>", inner(self))
+            }
             _ => PLAIN[self.choices.of(PLAIN.len())].to_owned(),
         }
     }

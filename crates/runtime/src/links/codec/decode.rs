@@ -54,6 +54,7 @@ impl Reader<'_> {
         self.decoder.enter()?;
         let value = match shape {
             Shape::List { element, bytes_min } => self.list(element, *bytes_min)?,
+            Shape::Map { entry, bytes_min } => self.map(entry, *bytes_min)?,
             Shape::Record(fields) => self.record(fields)?,
             Shape::Tuple(members) => Val::Tuple(self.all(members)?),
             Shape::Variant(cases) => {
@@ -88,6 +89,19 @@ impl Reader<'_> {
             values.push(self.read(element)?);
         }
         Ok(Val::List(values))
+    }
+
+    fn map(&mut self, (key, value): &(Shape, Shape), bytes_min: usize) -> Result<Val, CodecError> {
+        let count = self.decoder.list(bytes_min)?;
+        // Each entry takes a level, a key and a value, as in a list of tuples.
+        self.decoder.enter()?;
+        self.decoder.charge(2 * count as u64)?;
+        let mut entries = Vec::with_capacity(count);
+        for _ in 0..count {
+            entries.push((self.read(key)?, self.read(value)?));
+        }
+        self.decoder.leave();
+        Ok(Val::Map(entries))
     }
 
     fn record(&mut self, fields: &[(String, Shape)]) -> Result<Val, CodecError> {

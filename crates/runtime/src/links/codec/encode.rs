@@ -49,6 +49,13 @@ impl Writer<'_> {
                     self.write(value, element)?;
                 }
             }
+            (Shape::Map { entry, .. }, Val::Map(entries)) => {
+                self.encoder.list(entries.len())?;
+                for (key, value) in entries {
+                    self.write(key, &entry.0)?;
+                    self.write(value, &entry.1)?;
+                }
+            }
             (Shape::Record(fields), Val::Record(values)) => {
                 same_count(fields.len(), values.len())?;
                 for ((name, shape), (found, value)) in fields.iter().zip(values) {
@@ -181,6 +188,7 @@ impl Shape {
             }
             Self::String => "a `string`",
             Self::List { .. } => "a `list`",
+            Self::Map { .. } => "a `map`",
             Self::Record(_) => "a record",
             Self::Tuple(_) => "a `tuple`",
             Self::Variant(_) => "a variant",

@@ -31,6 +31,12 @@ pub(crate) enum Shape {
         /// The least number of bytes of an encoded element.
         bytes_min: usize,
     },
+    /// A list of entries, each a tuple of a key and a value.
+    Map {
+        entry: Box<(Shape, Shape)>,
+        /// The least number of bytes of an encoded entry.
+        bytes_min: usize,
+    },
     Record(Box<[(String, Shape)]>),
     Tuple(Box<[Shape]>),
     Variant(Box<[(String, Option<Shape>)]>),
@@ -121,6 +127,12 @@ impl Walk {
                 let bytes_min = element.bytes_min();
                 Shape::List { element, bytes_min }
             }
+            Type::Map(map) => {
+                let (key, value) = (self.one(&map.key())?, self.one(&map.value())?);
+                let bytes_min = key.bytes_min() + value.bytes_min();
+                let entry = Box::new((key, value));
+                Shape::Map { entry, bytes_min }
+            }
             Type::Record(record) => {
                 let fields = record.fields();
                 let fields = fields.map(|field| Ok((field.name.to_owned(), self.one(&field.ty)?)));
@@ -149,7 +161,6 @@ impl Walk {
             }
             Type::Own(_) | Type::Borrow(_) => return Err(refused("a resource")),
             Type::ErrorContext => return Err(refused("an error context")),
-            Type::Map(_) => return Err(refused("a map")),
             Type::FixedLengthList(_) => return Err(refused("a list of fixed length")),
             _ => return Err(refused("an unknown type")),
         })

@@ -3,7 +3,7 @@
 //!
 //! All types with cases are a [`Shape::Variant`] (also `option`, `result` and `enum`) and all types
 //! with fields a [`Shape::Record`], as they are the same in memory. They differ on the wire by
-//! [`Tag`].
+//! [`Tag`]. A `map` is the list of its entries, each a record of a key and a value.
 
 mod type_layout;
 
@@ -157,6 +157,10 @@ impl Shapes {
                 Shape::Variant(Tag::Byte, cases)
             }
             TypeDefKind::List(ty) => Shape::List(add(ty)?),
+            TypeDefKind::Map(key, value) => {
+                let entry = Shape::Record(vec![add(key)?, add(value)?]);
+                Shape::List(self.intern(entry)?)
+            }
             TypeDefKind::Flags(flags) => match u32::try_from(flags.flags.len()) {
                 Ok(count @ 1..=32) => Shape::Flags(count),
                 _ => return Err(GenerateError::unsupported("flags beyond 32")),

@@ -61,6 +61,7 @@ impl Wit {
         match ty {
             Ty::Primitive(name) => (*name).to_owned(),
             Ty::List(element) => format!("list<{}>", self.ty(element)),
+            Ty::Map(key, value) => format!("map<{key}, {}>", self.ty(value)),
             Ty::Record(fields) => {
                 let fields = numbered(fields.iter(), |number, ty| {
                     format!("f{number}: {}", self.ty(ty))
@@ -158,6 +159,7 @@ impl Link {
     fn new(types: &[Ty], returns: Returns) -> Self {
         let mut config = Config::new();
         config.concurrency_support(false);
+        config.wasm_component_model_map(true);
         let engine = Engine::new(&config).unwrap();
         let wit = Wit::interface(types, returns);
         let never = &|_: &_| false;

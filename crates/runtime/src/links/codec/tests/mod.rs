@@ -19,6 +19,7 @@ use super::{CodecError, FutureValue, Shape, StreamTransfer, decode, encode};
 enum Ty {
     Primitive(&'static str),
     List(Box<Ty>),
+    Map(&'static str, Box<Ty>),
     Record(Vec<Ty>),
     Tuple(Vec<Ty>),
     Variant(Vec<Option<Ty>>),
@@ -30,6 +31,11 @@ enum Ty {
 
 const PRIMITIVES: [&str; 13] = [
     "bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "char", "string",
+];
+
+/// The types of keys of maps: all primitives but floats.
+const KEYS: [&str; 11] = [
+    "bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "char", "string",
 ];
 
 /// Rejects streams, which these tests do not transfer.
@@ -76,6 +82,7 @@ impl Wat {
         let definition = match ty {
             Ty::Primitive(name) => return (*name).to_owned(),
             Ty::List(element) => format!("(list {})", self.ty(element)),
+            Ty::Map(key, value) => format!("(map {key} {})", self.ty(value)),
             Ty::Record(fields) => {
                 let fields = fields.iter().enumerate();
                 let fields =
@@ -135,6 +142,7 @@ fn parameter(engine: &Engine, wat: &str) -> Type {
 fn engine() -> Engine {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
+    config.wasm_component_model_map(true);
     Engine::new(&config).unwrap()
 }
 
@@ -149,6 +157,8 @@ fn types() -> impl Strategy<Value = Ty> {
         let maybe = proptest::option::of(boxed.clone());
         prop_oneof![
             boxed.clone().prop_map(Ty::List),
+            (proptest::sample::select(&KEYS[..]), boxed.clone())
+                .prop_map(|(key, value)| Ty::Map(key, value)),
             vec(inner.clone(), 1..5).prop_map(Ty::Record),
             vec(inner.clone(), 1..5).prop_map(Ty::Tuple),
             vec(proptest::option::of(inner), 1..5).prop_map(Ty::Variant),
@@ -162,6 +172,10 @@ fn values(ty: &Ty) -> BoxedStrategy<Val> {
     match ty {
         Ty::Primitive(name) => primitives(name),
         Ty::List(element) => vec(values(element), 0..4).prop_map(Val::List).boxed(),
+        // With keys that occur twice, in any order.
+        Ty::Map(key, value) => vec((primitives(key), values(value)), 0..4)
+            .prop_map(Val::Map)
+            .boxed(),
         Ty::Record(fields) => {
             let fields: Vec<_> = fields.iter().map(values).collect();
             let named = |values: Vec<Val>| {
@@ -321,6 +335,7 @@ fn lengths_that_the_bytes_cannot_hold_are_refused_before_anything_is_allocated()
     let engine = engine();
     let records = Ty::List(Box::new(Ty::Record(vec![Ty::Primitive("u8"); 4])));
     for ty in [
+        Ty::Map("u8", Box::new(Ty::Primitive("u8"))),
         Ty::Primitive("string"),
         Ty::List(Box::new(Ty::Primitive("u8"))),
         records,
@@ -337,19 +352,42 @@ fn lengths_that_the_bytes_cannot_hold_are_refused_before_anything_is_allocated()
 }
 
 #[test]
+fn a_map_has_the_bytes_of_the_list_of_its_entries_in_their_order() {
+    let engine = engine();
+    let number = || Box::new(Ty::Primitive("u16"));
+    let map = shape(&engine, &Ty::Map("string", number()));
+    let entry = Ty::Tuple(vec![Ty::Primitive("string"), *number()]);
+    let list = shape(&engine, &Ty::List(Box::new(entry)));
+    let entry = |key: &str, value| (Val::String(key.into()), Val::U16(value));
+    let entries = vec![entry("b", 2), entry("a", 300), entry("b", 2)];
+    let value = Val::Map(entries.clone());
+    let bytes = to_bytes(&value, &map).unwrap();
+    assert_eq!(bytes, b"\x03\x01b\x02\x01a\xac\x02\x01b\x02");
+    let tuples = entries
+        .into_iter()
+        .map(|(key, of)| Val::Tuple(vec![key, of]));
+    let tuples = Val::List(tuples.collect());
+    assert_eq!(bytes, to_bytes(&tuples, &list).unwrap());
+    assert_eq!(of_bytes(&bytes, &map).unwrap(), value);
+}
+
+#[test]
 fn values_larger_decoded_than_encoded_are_bounded() {
-    // Lists of records: 3 bytes of each become some 400.
+    // Lists of records: 3 bytes of each become some 400; and entries of maps: 2 bytes become 80.
     let record = Ty::Record(vec![Ty::Primitive("bool"); 3]);
-    let shape = shape(&engine(), &Ty::List(Box::new(record)));
-    let count = MAX_VALUE_ELEMENTS / 4;
-    let mut bytes = Vec::new();
-    let mut encoder = weft_wire::Encoder::new(&mut bytes, 10);
-    encoder.u64(count).unwrap();
-    bytes.resize(bytes.len() + 3 * count as usize, 1);
-    let CodecError::Decode(error) = of_bytes(&bytes, &shape).unwrap_err() else {
-        panic!("expected a refusal of the bytes");
-    };
-    assert!(matches!(error.problem, Problem::Elements { .. }), "{error}");
+    let map = Ty::Map("bool", Box::new(Ty::Primitive("bool")));
+    for (ty, entry_bytes, charged) in [(Ty::List(Box::new(record)), 3, 4), (map, 2, 3)] {
+        let shape = shape(&engine(), &ty);
+        let count = MAX_VALUE_ELEMENTS / charged + 1;
+        let mut bytes = Vec::new();
+        let mut encoder = weft_wire::Encoder::new(&mut bytes, 10);
+        encoder.u64(count).unwrap();
+        bytes.resize(bytes.len() + entry_bytes * count as usize, 1);
+        let CodecError::Decode(error) = of_bytes(&bytes, &shape).unwrap_err() else {
+            panic!("expected a refusal of the bytes");
+        };
+        assert!(matches!(error.problem, Problem::Elements { .. }), "{error}");
+    }
 }
 
 #[test]
@@ -364,6 +402,16 @@ fn values_of_other_types_are_refused_by_name() {
             Ty::List(Box::new(Ty::Primitive("u8"))),
             Val::Tuple(vec![]),
             "a `list`",
+        ),
+        (
+            Ty::Map("u8", Box::new(Ty::Primitive("u8"))),
+            Val::List(vec![]),
+            "a `map`",
+        ),
+        (
+            Ty::Map("u8", Box::new(Ty::Primitive("u8"))),
+            Val::Map(vec![(Val::U16(1), Val::U8(1))]),
+            "a `u8`",
         ),
         (Ty::Enum(2), Val::Enum("e2".into()), "a case of the type"),
         (
