@@ -147,7 +147,7 @@ impl Export {
             ExternKind::Instance if handler.is_some() => Use::Route,
             ExternKind::Instance if !export.functions.is_empty() => Use::Link,
             ExternKind::Func => Use::Call,
-            ExternKind::Instance | ExternKind::Other => Use::Types,
+            ExternKind::Instance | ExternKind::Type | ExternKind::Other => Use::Types,
         };
         Export {
             name: export.name.clone(),
@@ -174,8 +174,10 @@ fn need(import: &Extern, interface: Option<&InterfaceName>) -> Need {
         (ExternKind::Instance, _) if import.functions.is_empty() && import.resources.is_empty() => {
             Need::Types
         }
-        (ExternKind::Instance, Some(_)) => Need::Link,
-        (ExternKind::Instance | ExternKind::Func | ExternKind::Other, _) => Need::Unlinkable,
+        // Without a name of an interface too: the plain name identifies the import.
+        (ExternKind::Instance, _) => Need::Link,
+        (ExternKind::Type, _) => Need::Types,
+        (ExternKind::Func | ExternKind::Other, _) => Need::Unlinkable,
     }
 }
 
@@ -315,6 +317,9 @@ mod tests {
             Need::Link,
             &["keyvalue-memory", "keyvalue-nats", "keyvalue-redb"],
         );
+        // Its interface is written in the world.
+        import.implements = None;
+        check_import(&import, Need::Link, &[]);
     }
 
     #[test]
@@ -324,6 +329,7 @@ mod tests {
             Need::Types,
             &[],
         );
+        check_import(&item("side", ExternKind::Type, &[]), Need::Types, &[]);
         check_import(
             &item("now", ExternKind::Func, &["now"]),
             Need::Unlinkable,

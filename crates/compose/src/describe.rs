@@ -43,7 +43,9 @@ pub enum ExternKind {
     Instance,
     /// A single function.
     Func,
-    /// A type, a core module or a component.
+    /// A type without an implementation, such as a record or an enum.
+    Type,
+    /// A resource, a core module or a component.
     Other,
 }
 
@@ -222,6 +224,10 @@ fn describe_item(component: &Component, item: &Item) -> Extern {
             functions.push(function(&item.name, id));
             ExternKind::Func
         }
+        ComponentEntityType::Type {
+            created: ComponentAnyTypeId::Defined(_),
+            ..
+        } => ExternKind::Type,
         _ => ExternKind::Other,
     };
     let implements = item.item.implements.clone();

@@ -78,6 +78,23 @@ fn it_lists_plain_functions() {
 }
 
 #[test]
+fn types_of_the_world_are_told_apart_from_resources() {
+    let world = "enum side { left, right } resource pen; export write: func(on: side);
+        import take: func(pen: own<pen>);";
+    let description = describe(&component(world)).unwrap();
+    let imports = description.imports.iter();
+    let kinds: Vec<_> = imports
+        .map(|import| (import.name.as_str(), import.kind))
+        .collect();
+    let expected = [
+        ("side", ExternKind::Type),
+        ("pen", ExternKind::Other),
+        ("take", ExternKind::Func),
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
 fn an_imported_and_exported_interface_has_two_types() {
     let filter = text(
         r#"(component
