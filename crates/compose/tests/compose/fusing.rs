@@ -181,6 +181,40 @@ fn a_resource_of_one_part_is_passed_to_another() {
 }
 
 #[test]
+fn a_resource_of_which_both_ends_have_a_copy_is_refused_with_its_owner() {
+    let (baskets, checkout) = ("shop:catalog/baskets@0.2.0", "shop:catalog/checkout@0.2.0");
+    let stub = component(&format!("export {baskets};"));
+    let parts = [
+        (
+            "entry",
+            component(&format!(
+                "import {baskets}; import {checkout}; export run: func();"
+            )),
+        ),
+        // Two stubs of one component, each for one importer, have its name.
+        ("baskets", stub.clone()),
+        (
+            "checkout",
+            component(&format!("import {baskets}; export {checkout};")),
+        ),
+        ("baskets", stub),
+    ];
+    let edges = [
+        edge(0, baskets, 1, baskets),
+        edge(0, checkout, 2, checkout),
+        edge(2, baskets, 3, baskets),
+    ];
+    let error = fuse(&parts, &edges).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "link `entry` → `checkout` (`shop:catalog/checkout@0.2.0`): resource `basket` must be the \
+         same at both ends, and both have a copy of their own, because their links to `baskets` lead \
+         to another store: run `baskets` in the same store (without `isolate`, on the same host, \
+         fused), or pass a value in place of the resource",
+    );
+}
+
+#[test]
 fn async_functions_and_streams_are_fused() {
     let feed = "shop:catalog/feed@0.2.0";
     let parts = [
