@@ -1,13 +1,12 @@
 //! The toolchain of Debian's packages: the compiler with the source of its standard library,
 //! `wasi-libc`, and the linker. It needs no server of rustup.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use super::{Folders, cargo_build};
+use super::{Folders, cargo_build, component_linker};
 use crate::command::{output, run};
 
 /// The required packages. `rustc-web` is the compiler that Debian updates for browsers; other
@@ -28,7 +27,7 @@ const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
 
 pub(super) fn build(folders: &Folders, names: &[&str]) -> Result<PathBuf> {
     ensure_packages()?;
-    let linker = component_linker(folders)?;
+    let linker = component_linker::ensure(folders)?;
     let flags = format!(
         "-Clink-self-contained=no -Clinker={} -L{WASI_LIBC} -Clink-arg=--wasm-ld-path={WASM_LD}",
         linker.display()
@@ -69,30 +68,4 @@ fn is_installed(package: &str) -> bool {
     let mut query = Command::new("dpkg-query");
     let status = output(query.args(["--show", "--showformat=${db:Status-Status}", package]));
     status.is_ok_and(|status| status == "installed")
-}
-
-/// The linker that makes a component from a core module. Rust's own toolchains include it, Debian's
-/// does not.
-fn component_linker(folders: &Folders) -> Result<PathBuf> {
-    if let Some(linker) = linker_of_toolchain(folders) {
-        return Ok(linker);
-    }
-    let tools = folders.target.join("tools");
-    let linker = tools.join("bin").join("wasm-component-ld");
-    if !linker.exists() {
-        let mut cargo = folders.cargo("cargo");
-        run(cargo
-            .args(["install", "wasm-component-ld", "--root"])
-            .arg(&tools))
-        .context("cannot install `wasm-component-ld`, the linker for components")?;
-    }
-    Ok(linker)
-}
-
-fn linker_of_toolchain(folders: &Folders) -> Option<PathBuf> {
-    let sysroot = output(folders.cargo("rustc").args(["--print", "sysroot"])).ok()?;
-    let hosts = fs::read_dir(Path::new(sysroot.trim()).join("lib/rustlib")).ok()?;
-    hosts
-        .filter_map(|host| Some(host.ok()?.path().join("bin/wasm-component-ld")))
-        .find(|linker| linker.exists())
 }

@@ -4,6 +4,7 @@
 //! are listed in [`foreign`]. Two toolchains build the Rust guests: that of rustup with its
 //! installed target, or that of Debian's packages where rustup's server cannot be reached.
 
+mod component_linker;
 mod debian;
 mod dep_info;
 mod foreign;
@@ -140,6 +141,7 @@ impl Folders {
             "CARGO_BUILD_TARGET_DIR",
             "CARGO_ENCODED_RUSTFLAGS",
             "CARGO_TARGET_DIR",
+            "CARGO_TARGET_WASM32_WASIP2_LINKER",
             // Libraries of the outer toolchain, which another compiler must not load.
             "LD_LIBRARY_PATH",
             "RUSTC",

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Folders, TARGET, cargo_build};
+use super::{Folders, TARGET, cargo_build, component_linker};
 use crate::command::{output, run};
 
 /// Installs the target if it is missing.
@@ -22,11 +22,12 @@ pub(super) fn ensure_target(folders: &Folders) -> Result<()> {
 }
 
 pub(super) fn build(folders: &Folders, names: &[&str]) -> Result<PathBuf> {
-    cargo_build(
-        folders.cargo("cargo").arg("build"),
-        &folders.target.join("rustup"),
-        names,
-    )
+    let linker = component_linker::ensure(folders)?;
+    let mut cargo = folders.cargo("cargo");
+    cargo
+        .arg("build")
+        .env("CARGO_TARGET_WASM32_WASIP2_LINKER", linker);
+    cargo_build(&mut cargo, &folders.target.join("rustup"), names)
 }
 
 /// True if the compiler has the target; the toolchain may not be one of rustup.
