@@ -9,6 +9,7 @@ mod concurrent;
 mod direct;
 mod failures;
 mod functions;
+mod maps;
 mod resources;
 mod values;
 
@@ -23,6 +24,7 @@ use self::case::{Case, Stores};
 /// The table. `importer` and `concurrent-importer` make each call over their links.
 const CASES: &[&[Case]] = &[
     values::CASES,
+    maps::CASES,
     functions::CASES,
     direct::CASES,
     resources::CASES,

@@ -106,6 +106,7 @@ fn each_function_of_a_local_link_says_how_its_calls_go() {
         ("values", "echo-order", "stub"),
         ("values", "echo-maybe-u8", "stub"),
         ("values", "sixteen", "stub"),
+        ("maps", "echo-prices", "stub"),
         ("direct", "checked-bytes", "stub"),
         ("direct", "checked-char", "stub"),
         ("direct", "join", "direct"),
