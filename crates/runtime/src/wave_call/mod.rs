@@ -5,6 +5,7 @@
 mod arguments;
 mod type_text;
 
+use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -120,14 +121,43 @@ impl CallError {
     }
 }
 
-/// A parsed expression: `ns:pkg/iface[@version].func(args)`, or `func(args)` for a function of the
-/// component itself or of one of its interfaces.
+/// A parsed expression: `ns:pkg/iface[@version].func(args)`, `name.func(args)` for an interface with
+/// a plain name, or `func(args)` for a function of the component itself or of one of its interfaces.
 #[derive(Debug, PartialEq, Eq)]
 struct Expression<'a> {
-    interface: Option<InterfaceRef>,
+    interface: Option<Interface<'a>>,
     function: &'a str,
     /// Including the parentheses.
     arguments: &'a str,
+}
+
+/// An exported interface, as an expression names it.
+#[derive(Debug, PartialEq, Eq)]
+enum Interface<'a> {
+    Named(InterfaceRef),
+    Plain(&'a str),
+}
+
+impl Interface<'_> {
+    /// True for the export with this name.
+    fn matches(&self, export: &str) -> bool {
+        match self {
+            Self::Named(interface) => {
+                let name = export.parse::<InterfaceName>();
+                name.is_ok_and(|name| interface.matches(&name))
+            }
+            Self::Plain(name) => *name == export,
+        }
+    }
+}
+
+impl Display for Interface<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(interface) => interface.fmt(out),
+            Self::Plain(name) => out.write_str(name),
+        }
+    }
 }
 
 /// An exported function, with the arguments of the call.
@@ -306,10 +336,9 @@ fn candidates(
                     .collect();
             }
             (requested, ComponentItem::ComponentInstance(instance)) => {
-                let matches = requested.as_ref().is_none_or(|requested| {
-                    let name = name.parse::<InterfaceName>();
-                    name.is_ok_and(|name| requested.matches(&name))
-                });
+                let matches = requested
+                    .as_ref()
+                    .is_none_or(|requested| requested.matches(name));
                 let export = instance.get_export(engine, expression.function);
                 if matches && let Some(function) = export.and_then(|it| function_type(it.ty)) {
                     candidates.push((Some(name.to_owned()), function));
@@ -458,9 +487,14 @@ impl<'a> Expression<'a> {
         // The last dot separates them: versions contain dots, names of functions do not.
         match path.rsplit_once('.') {
             Some((interface, function)) => {
-                let interface = interface
-                    .parse()
-                    .map_err(|error| invalid(&format!("{error}")))?;
+                let interface = match interface.contains([':', '/']) {
+                    true => Interface::Named(
+                        interface
+                            .parse()
+                            .map_err(|error| invalid(&format!("{error}")))?,
+                    ),
+                    false => Interface::Plain(interface),
+                };
                 Ok(Self {
                     interface: Some(interface),
                     function,
@@ -494,6 +528,10 @@ mod tests {
             call.interface.unwrap().to_string(),
             "shop:catalog/pricing@0.1.0"
         );
+
+        let call = Expression::parse(r#"primary.quote("a.b")"#).unwrap();
+        assert_eq!(call.interface, Some(Interface::Plain("primary")));
+        assert_eq!(call.function, "quote");
 
         let call = Expression::parse("run()").unwrap();
         assert_eq!((call.interface, call.function), (None, "run"));
@@ -548,7 +586,7 @@ mod tests {
         for (text, expected) in [
             ("quote", "found no `(`"),
             ("quote(1", "expected `)`"),
-            ("pricing.quote(1)", "pricing"),
+            ("shop/pricing.quote(1)", "shop/pricing"),
         ] {
             let error = Expression::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
