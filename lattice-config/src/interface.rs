@@ -102,15 +102,7 @@ pub fn newest_serving<'a>(
     let named = exports
         .into_iter()
         .filter_map(|export| Some((export, export.parse::<InterfaceName>().ok()?)));
-    let serving = named.filter(|(_, name)| {
-        (&name.namespace, &name.package, &name.interface)
-            == (
-                &requested.namespace,
-                &requested.package,
-                &requested.interface,
-            )
-            && satisfies(requested.version.as_ref(), name.version.as_ref())
-    });
+    let serving = named.filter(|(_, name)| requested.is_served_by(name));
     let newest = serving.max_by(|(_, left), (_, right)| left.version.cmp(&right.version));
     newest.map(|(export, _)| export)
 }
@@ -132,6 +124,18 @@ fn track(version: &Version) -> (u64, u64, u64) {
 }
 
 // === impl InterfaceName ===
+
+impl InterfaceName {
+    /// True if an export with the name `offered` serves this interface: the same interface, in a
+    /// version that [`satisfies`] this one.
+    #[must_use]
+    pub fn is_served_by(&self, offered: &InterfaceName) -> bool {
+        self.namespace == offered.namespace
+            && self.package == offered.package
+            && self.interface == offered.interface
+            && satisfies(self.version.as_ref(), offered.version.as_ref())
+    }
+}
 
 impl FromStr for InterfaceName {
     type Err = InterfaceError;

@@ -33,6 +33,7 @@ mod links;
 mod local_access;
 mod nats_login;
 mod operating;
+mod plain_names;
 mod providers;
 mod readiness;
 mod refusals;

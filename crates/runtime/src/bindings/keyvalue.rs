@@ -15,10 +15,13 @@ use crate::guest::GuestState;
 
 const VERSION: &str = "0.2.0-draft";
 
+/// The interface that opens buckets.
+pub(super) const STORE: &str = "wasi:keyvalue/store";
+
 /// All interfaces of the package.
 pub(super) static INTERFACES: &[HostInterface] = &[
     HostInterface {
-        path: "wasi:keyvalue/store",
+        path: STORE,
         version: VERSION,
         access: Access::Linked,
         bind: bind_store,
@@ -79,11 +82,40 @@ fn view(state: &mut GuestState) -> View<'_> {
 fn bind_store(instance: &mut LinkerInstance<'_, GuestState>, part: usize) -> wasmtime::Result<()> {
     store::add_to_linker_instance::<_, View<'static>>(instance, view)?;
     // Replaces the generated `open`, which does not receive the index of the part.
+    bind_open(instance, part, Some)
+}
+
+/// Restricts the store of an import with a plain name to the bucket of that name. The guest has
+/// chosen by the import, so it opens the bucket with the empty identifier as well.
+pub(super) fn narrow_store(
+    instance: &mut LinkerInstance<'_, GuestState>,
+    part: usize,
+    name: &str,
+) -> wasmtime::Result<()> {
+    let name = name.to_owned();
+    bind_open(instance, part, move |identifier| {
+        let is_allowed = identifier.is_empty() || identifier == name;
+        is_allowed.then(|| name.clone())
+    })
+}
+
+/// Defines `open` for a part. `bucket` returns the identifier of the bucket to open; `None` if the
+/// import has none for the guest's identifier.
+fn bind_open(
+    instance: &mut LinkerInstance<'_, GuestState>,
+    part: usize,
+    bucket: impl Fn(String) -> Option<String> + Send + Sync + 'static,
+) -> wasmtime::Result<()> {
     instance.func_wrap_async("open", move |mut context, (identifier,): (String,)| {
         let stores = context.data_mut().part(part).keyvalue.clone();
+        let bucket = bucket(identifier);
         Box::new(async move {
             let view = view(context.data_mut());
-            let opened = match open(&stores, &identifier).await {
+            let opened = match bucket {
+                Some(bucket) => open(&stores, &bucket).await,
+                None => Err(KeyValueError::NoSuchStore),
+            };
+            let opened = match opened {
                 Ok(bucket) => Ok(view.0.push(GuestBucket {
                     bucket,
                     cursors: Cursors::default(),

@@ -94,6 +94,21 @@ pub(crate) fn is_private(import: &str) -> bool {
     find(&name).is_some_and(|interface| interface.access != Access::Baseline)
 }
 
+/// Restricts an instance of an interface, after [`HostInterface::bind`], to what the link with the
+/// plain name of the import serves.
+pub(crate) fn narrow(
+    interface: &HostInterface,
+    instance: &mut LinkerInstance<'_, GuestState>,
+    part: usize,
+    name: &str,
+) -> wasmtime::Result<()> {
+    match interface.path {
+        keyvalue::STORE => keyvalue::narrow_store(instance, part, name),
+        // The others have one provider for each component.
+        _ => Ok(()),
+    }
+}
+
 fn interfaces() -> impl Iterator<Item = &'static HostInterface> {
     let over_providers = [
         keyvalue::INTERFACES,

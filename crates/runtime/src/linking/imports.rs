@@ -23,8 +23,14 @@ pub(super) struct HostImport {
 }
 
 enum ImportSource {
-    /// An interface of the host, with the identity of a part.
-    Hosted(&'static HostInterface, usize),
+    /// An interface of the host.
+    Hosted {
+        interface: &'static HostInterface,
+        /// The part whose identity it has.
+        part: usize,
+        /// The name in the part, if that is a plain one.
+        plain_name: Option<Box<str>>,
+    },
     /// The encoded calls of a stub.
     Call(Arc<Link>),
     /// The typed functions that a stub exports again.
@@ -66,7 +72,17 @@ impl HostImport {
     pub(super) fn define(&self, linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
         let mut instance = linker.instance(&self.name)?;
         match &self.source {
-            ImportSource::Hosted(hosted, part) => (hosted.bind)(&mut instance, *part),
+            ImportSource::Hosted {
+                interface,
+                part,
+                plain_name,
+            } => {
+                (interface.bind)(&mut instance, *part)?;
+                match plain_name {
+                    Some(name) => bindings::narrow(interface, &mut instance, *part, name),
+                    None => Ok(()),
+                }
+            }
             ImportSource::Call(link) => links::bind_stub(&mut instance, link),
             ImportSource::Direct(link) => links::typed::bind_all(&mut instance, link),
             ImportSource::Concurrent(functions) => {
@@ -79,7 +95,7 @@ impl HostImport {
     /// lines of a log.
     pub(super) fn copies_values(&self) -> bool {
         match &self.source {
-            ImportSource::Hosted(hosted, _) => hosted.path.starts_with("wasi:keyvalue/"),
+            ImportSource::Hosted { interface, .. } => interface.path.starts_with("wasi:keyvalue/"),
             ImportSource::Call(_) | ImportSource::Direct(_) | ImportSource::Concurrent(_) => true,
         }
     }
@@ -130,19 +146,39 @@ fn source(
             }
         }
     }
-    let hosted = import.original.parse::<InterfaceName>();
-    let Some(hosted) = hosted.ok().and_then(|name| bindings::find(&name)) else {
+    let interface = interface(import, input, group);
+    let name = interface.parse::<InterfaceName>();
+    let Some(hosted) = name.ok().and_then(|name| bindings::find(&name)) else {
         return Ok(None);
     };
-    Ok(Some(ImportSource::Hosted(
-        hosted,
-        owner(import, input, group)?,
-    )))
+    let has_plain_name = *interface != *import.original;
+    Ok(Some(ImportSource::Hosted {
+        interface: hosted,
+        part: owner(import, interface, input, group)?,
+        plain_name: has_plain_name.then(|| import.original.as_str().into()),
+    }))
+}
+
+/// The interface of an import: that which a plain name implements, else the name.
+fn interface<'a>(import: &'a FusedImport, input: &'a AppInput, group: &FusionGroup) -> &'a str {
+    let part = match &import.owner {
+        ImportOwner::Part(part) => Some(part),
+        ImportOwner::Shared(parts) => parts.first(),
+    };
+    // Stubs and skeletons have no imports with plain names.
+    let component = part.and_then(|part| group.parts.get(*part));
+    let binary = component.and_then(|component| input.binaries.get(input.name(*component)));
+    let mut imports = binary.into_iter().flat_map(|it| &it.description.imports);
+    let imported = imports.find(|imported| imported.name == import.original);
+    imported
+        .and_then(|imported| imported.implements.as_deref())
+        .unwrap_or(&import.original)
 }
 
 /// The index of the part whose identity the import has.
 fn owner(
     import: &FusedImport,
+    interface: &str,
     input: &AppInput,
     group: &FusionGroup,
 ) -> Result<usize, PrepareError> {
@@ -153,15 +189,14 @@ fn owner(
     // Stubs and skeletons import types at most, and have no identity.
     let parts = || parts.iter().filter(|part| **part < group.parts.len());
     let first = parts().next().copied().unwrap_or(0);
-    let differs = |part: &usize| {
-        !input.same_bindings(group.parts[first], group.parts[*part], &import.original)
-    };
-    if bindings::is_private(&import.original) && parts().any(differs) {
+    let differs =
+        |part: &usize| !input.same_bindings(group.parts[first], group.parts[*part], interface);
+    if bindings::is_private(interface) && parts().any(differs) {
         let names: Vec<_> = parts()
             .map(|part| format!("`{}`", input.name(group.parts[*part])))
             .collect();
         return Err(PrepareError::SharedDiffers {
-            interface: import.original.clone(),
+            interface: interface.to_owned(),
             parts: names.join(", "),
         });
     }

@@ -395,6 +395,8 @@ fn fuse(input: &AppInput, group: &FusionGroup) -> Result<Fused, PrepareError> {
     }
     let is_private = |import: &str| {
         bindings::is_private(import)
+            // A plain name means something in its own component alone.
+            || !import.contains(':')
             || [CALL_INTERFACE, DIRECT_INTERFACE].contains(&import)
             || group.is_concurrent(import)
     };

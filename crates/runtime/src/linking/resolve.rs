@@ -181,8 +181,9 @@ impl<'a> Resolver<'a> {
             import.name
         );
         let help = format!(
-            "add `{{from: {name}, interface: {path}, to: PROVIDER}}` to `spec.links`, where PROVIDER \
-             is a provider of type {}",
+            "add `{{from: {name}, interface: {path}, {}to: PROVIDER}}` to `spec.links`, where \
+             PROVIDER is a provider of type {}",
+            link_name(import),
             list(&kinds)
         );
         (message, help)
@@ -191,19 +192,20 @@ impl<'a> Resolver<'a> {
     /// The message and help for an import that a component serves, or nothing.
     fn missing_link(&self, component: &ComponentSpec, import: &Extern) -> (String, String) {
         let name = &component.name;
-        let interface = unversioned(&import.name);
+        let interface = unversioned(interface_of(import));
         let others = self.app.spec.components.iter();
         let others: Vec<_> = others.filter(|other| other.name != *name).collect();
         let exporters = others.iter().copied();
         let exporters: Vec<&str> = exporters
-            .filter(|other| self.best_export(other, import).is_some())
+            .filter(|other| matches!(self.export_for(other, import, None), Ok(Some(_))))
             .map(|other| other.name.as_str())
             .collect();
         let message = format!("import `{}` of component `{name}` has no link", import.name);
         if let Some(exporter) = exporters.first() {
             let help = format!(
-                "add `{{from: {name}, interface: {interface}, to: {exporter}}}` to `spec.links` \
+                "add `{{from: {name}, interface: {interface}, {}to: {exporter}}}` to `spec.links` \
                  (exported by {})",
+                link_name(import),
                 list(&exporters)
             );
             return (message, help);
@@ -273,36 +275,30 @@ impl<'a> Resolver<'a> {
         if !self.binaries.contains_key(target.name.as_str()) {
             return;
         }
-        if let Some(export) = self.best_export(target, import) {
-            let edge = Edge {
-                from,
-                import: import.name.clone(),
-                to,
-                export: export.to_owned(),
-            };
-            self.resolved
-                .links
-                .push(ComponentLink { link: index, edge });
-            return;
+        let path = format!("{}.to", link_path(index));
+        match self.export_for(target, import, Some(link)) {
+            Ok(Some(export)) => {
+                let edge = Edge {
+                    from,
+                    import: import.name.clone(),
+                    to,
+                    export: export.to_owned(),
+                };
+                self.resolved
+                    .links
+                    .push(ComponentLink { link: index, edge });
+                return;
+            }
+            Ok(None) => {}
+            Err(several) => {
+                let (message, help) = several_exports(link, import, &several);
+                self.mistakes
+                    .push(Mistake::new(path, message).with_help(help));
+                return;
+            }
         }
         let exports = self.exports(target);
-        let requested = import.implements.as_ref().unwrap_or(&import.name);
-        let path = format!("{}.to", link_path(index));
-        if exports.contains(&requested.as_str()) {
-            let message = format!(
-                "link `{}` → `{}`: `{}` exports `{requested}` under a plain name, expected the name \
-                 of an interface",
-                link.from, link.to, link.to,
-            );
-            let help = format!(
-                "links reach exports by their package: write `export {};` in the world of `{}`, in \
-                 place of `export {requested}: …`",
-                link.interface, link.to
-            );
-            self.mistakes
-                .push(Mistake::new(path, message).with_help(help));
-            return;
-        }
+        let requested = interface_of(import);
         let message = format!(
             "link `{}` → `{}`: expected `{}` to export `{requested}`, found {}",
             link.from,
@@ -345,7 +341,7 @@ impl<'a> Resolver<'a> {
     /// The message and help for a link to a provider that does not serve the import.
     fn not_served(&self, link: &LinkSpec, kind: &str, import: &Extern) -> (String, String) {
         let (from, to, name) = (&link.from, &link.to, &import.name);
-        let interface = unversioned(name);
+        let interface = unversioned(interface_of(import));
         let versions = served_versions(import);
         if self.kind_serves(kind, interface) && !versions.is_empty() {
             let versions = list(&versions);
@@ -393,39 +389,64 @@ impl<'a> Resolver<'a> {
         meant
     }
 
-    /// The export of `target` that serves `import`, in its newest version.
-    fn best_export<'b>(&'b self, target: &ComponentSpec, import: &Extern) -> Option<&'b str> {
-        let exports = &self.binaries.get(target.name.as_str())?.description.exports;
-        let requested = import.implements.as_deref().unwrap_or(&import.name);
-        let Ok(requested) = requested.parse::<InterfaceName>() else {
-            // An import with a plain name and an inline type could match any export of that type,
-            // so the link's interface selects the export. Linking compares the two types in full.
-            return self.export_by_link(target, import);
+    /// The export of `target` that serves `import`: one that is named by the interface, in its
+    /// newest version, before one with a plain name that implements the interface.
+    ///
+    /// # Errors
+    /// The plain names, if several implement the interface and none is that of the import.
+    fn export_for<'b>(
+        &'b self,
+        target: &ComponentSpec,
+        import: &Extern,
+        link: Option<&LinkSpec>,
+    ) -> Result<Option<&'b str>, Vec<&'b str>> {
+        let Some(binary) = self.binaries.get(target.name.as_str()) else {
+            return Ok(None);
         };
-        newest_serving(
-            &requested,
-            exports.iter().map(|export| export.name.as_str()),
-        )
-    }
-
-    fn export_by_link<'b>(&'b self, target: &ComponentSpec, import: &Extern) -> Option<&'b str> {
-        let link = self.app.spec.links.iter().find(|link| {
-            link.to.as_str() == target.name.as_str()
-                && link
-                    .name
-                    .as_ref()
-                    .is_some_and(|name| name.as_str() == import.name)
-        })?;
-        let exports = &self.binaries.get(target.name.as_str())?.description.exports;
-        exports
+        let requested = interface_of(import).parse::<InterfaceName>().ok();
+        // The type of an import without an interface may be that of any export, so the link's
+        // interface selects the export. Linking compares the two types in full.
+        let matches = |name: &InterfaceName| match (&requested, link) {
+            (Some(requested), _) => requested.is_served_by(name),
+            (None, Some(link)) => link.interface.matches(name),
+            (None, None) => false,
+        };
+        let exports = &binary.description.exports;
+        let exports = exports
             .iter()
-            .find(|export| {
-                export
-                    .name
-                    .parse::<InterfaceName>()
-                    .is_ok_and(|name| link.interface.matches(&name))
-            })
-            .map(|export| export.name.as_str())
+            .filter(|export| export.kind == ExternKind::Instance);
+        let (mut best, mut plain) = (None::<(&str, InterfaceName)>, Vec::new());
+        for export in exports {
+            let is_plain = export.name.parse::<InterfaceName>().is_err();
+            let interface = interface_of(export).parse::<InterfaceName>();
+            match interface.ok().filter(|interface| matches(interface)) {
+                Some(_) if is_plain => plain.push(export.name.as_str()),
+                Some(interface) => {
+                    let is_newer = |(_, best): &(&str, InterfaceName)| {
+                        interface.version.cmp(&best.version).is_gt()
+                    };
+                    if best.as_ref().is_none_or(is_newer) {
+                        best = Some((&export.name, interface));
+                    }
+                }
+                // Two interfaces without a name of their own.
+                None if requested.is_none() && export.name == import.name => {
+                    plain.push(&export.name);
+                }
+                None => {}
+            }
+        }
+        if let Some((export, _)) = best {
+            return Ok(Some(export));
+        }
+        match plain[..] {
+            [] => Ok(None),
+            [only] => Ok(Some(only)),
+            _ => match plain.iter().find(|name| **name == import.name) {
+                Some(same) => Ok(Some(same)),
+                None => Err(plain),
+            },
+        }
     }
 
     fn exports(&self, component: &ComponentSpec) -> Vec<&str> {
@@ -507,8 +528,11 @@ fn names(link: &InterfaceRef, import: &InterfaceName) -> bool {
 
 /// True if an import is more than types.
 fn needs_implementation(import: &Extern) -> bool {
-    let has_items = !import.functions.is_empty() || !import.resources.is_empty();
-    has_items || import.kind != ExternKind::Instance
+    match import.kind {
+        ExternKind::Instance => !import.functions.is_empty() || !import.resources.is_empty(),
+        ExternKind::Type => false,
+        ExternKind::Func | ExternKind::Other => true,
+    }
 }
 
 /// True if an import needs a link. The host implements the others for every component.
@@ -518,14 +542,43 @@ fn is_linked(import: &Extern) -> bool {
 
 /// The interface of the host that satisfies an import.
 fn hosted(import: &Extern) -> Option<&'static HostInterface> {
-    let name = import.name.parse::<InterfaceName>().ok()?;
+    let name = interface_of(import).parse::<InterfaceName>().ok()?;
     bindings::find(&name)
 }
 
 /// The versions of an imported interface that the host implements.
 fn served_versions(import: &Extern) -> Vec<&'static str> {
-    let name = import.name.parse::<InterfaceName>();
+    let name = interface_of(import).parse::<InterfaceName>();
     name.map_or_else(|_| Vec::new(), |name| bindings::versions(&name))
+}
+
+/// The interface of an import or export; the name itself if that is plain, and the interface is
+/// written in the world.
+fn interface_of(item: &Extern) -> &str {
+    item.implements.as_deref().unwrap_or(&item.name)
+}
+
+/// The field of a link that selects an import with a plain name; empty for other imports.
+fn link_name(import: &Extern) -> String {
+    match import.name.parse::<InterfaceName>() {
+        Ok(_) => String::new(),
+        Err(_) => format!("name: {}, ", import.name),
+    }
+}
+
+/// The message and help for a link whose target exports the interface under several names.
+fn several_exports(link: &LinkSpec, import: &Extern, exports: &[&str]) -> (String, String) {
+    let (from, to, interface) = (&link.from, &link.to, interface_of(import));
+    let message = format!(
+        "link `{from}` → `{to}`: `{to}` exports `{interface}` under several names, {}; expected one",
+        list(exports)
+    );
+    let help = format!(
+        "import it in `{from}` under the name of one of them, or write `export {};` in the world of \
+         `{to}`",
+        unversioned(interface)
+    );
+    (message, help)
 }
 
 /// The name of an interface without its version.
@@ -562,6 +615,19 @@ fn unused_link<'i>(
         };
         let path = format!("{}.name", link_path(index));
         return (Mistake::new(path, message).with_help(help), meant);
+    }
+    let plain = imports.iter().find(|import| {
+        let interface = import.implements.as_ref().map(|name| name.parse());
+        matches!(interface, Some(Ok(name)) if self::names(&link.interface, &name))
+    });
+    if let Some(import) = plain {
+        let message = format!(
+            "{ends}: component `{}` imports `{written}` under the name `{}`",
+            link.from, import.name
+        );
+        let help = format!("write `name: {}` in the link", import.name);
+        let mistake = Mistake::new(link_path(index), message).with_help(help);
+        return (mistake, Some(&import.name));
     }
     let path = format!("{}.interface", link_path(index));
     let interface = unversioned(&written);
