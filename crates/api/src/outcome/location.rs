@@ -14,6 +14,8 @@ use crate::type_text::described;
 pub(crate) struct Location {
     /// The path of the route, without a slash at its end.
     prefix: String,
+    /// The type of the result.
+    result: Type,
     parts: Vec<Part>,
 }
 
@@ -45,12 +47,13 @@ impl Location {
         let prefix = prefix.as_str().trim_end_matches('/').to_owned();
         Some(Self {
             prefix,
+            result: result.clone(),
             parts: parts.into_iter().collect::<Option<_>>()?,
         })
     }
 
     /// The location of an encoded result. `None` if a value cannot be a segment of a path.
-    pub(super) fn of(&self, result: &Type, bytes: &[u8]) -> Result<Option<String>, EncodeError> {
+    pub(super) fn of(&self, bytes: &[u8]) -> Result<Option<String>, EncodeError> {
         let mut location = self.prefix.clone();
         for part in &self.parts {
             location.push('/');
@@ -58,7 +61,7 @@ impl Location {
                 Part::Literal(text) => percent::encode_segment(text, &mut location),
                 Part::Field(path) => {
                     let path: Vec<_> = path.iter().map(String::as_str).collect();
-                    let Some((ty, value)) = encode::field(result, bytes, &path)? else {
+                    let Some((ty, value)) = encode::field(&self.result, bytes, &path)? else {
                         return Ok(None);
                     };
                     let text = text::encode(ty, value)?;

@@ -147,11 +147,11 @@ impl Operation {
     }
 
     fn add_location(&self, value: &[u8], response: &mut Response) -> Result<(), EncodeError> {
-        let (Some(location), Output::Value(ty)) = (&self.outcome.location, &self.outcome.ok) else {
+        let Some(location) = &self.outcome.location else {
             return Ok(());
         };
         // All but unreserved characters are escaped, so a value cannot add a header.
-        let location = location.of(ty, value)?;
+        let location = location.of(value)?;
         if let Some(location) = location.and_then(|text| HeaderValue::try_from(text).ok()) {
             response.headers.insert(header::LOCATION, location);
         }

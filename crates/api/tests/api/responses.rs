@@ -244,6 +244,21 @@ fn a_location_has_the_values_of_the_result_escaped() {
 }
 
 #[test]
+fn bytes_and_streams_have_a_fixed_location() {
+    let items = "f: func() -> list<u8>; g: func() -> stream<u8>;";
+    let lines = "operations: [{func: f, as: POST /f, location: /files}, {func: g, as: POST /g, location: /}]";
+    let api = api(items, lines);
+    assert_eq!(
+        response_to(&api, "POST /f", &[], &[0]).headers["location"],
+        "/api/files"
+    );
+    assert_eq!(
+        response_to(&api, "POST /g", &[], &[1]).headers["location"],
+        "/api/"
+    );
+}
+
+#[test]
 fn a_tag_changes_with_the_body_and_its_format() {
     let line = "GET /orders/7";
     let tag = |headers: &[_], result: &[u8]| {
@@ -383,6 +398,28 @@ fn a_failed_call_is_a_problem_with_its_code() {
 }
 
 proptest! {
+    #[test]
+    fn the_location_of_a_result_is_a_path_with_its_value(name in "[ -~é€%+&=]{1,12}") {
+        let items = "create: func() -> string; read: func(name: string) -> string;";
+        let lines = "operations:\n- {func: create, as: POST /items, location: '/items/{name}'}\n- {func: read, as: 'GET /items/{name}'}";
+        let api = api(items, lines);
+        let value = [&[name.len() as u8], name.as_bytes()].concat();
+        let created = response_to(&api, "POST /items", &[], &value);
+        prop_assume!(created.headers.contains_key("location"));
+        let location = created.headers["location"].to_str().unwrap();
+        // The host refuses a path that another program may read in another way.
+        prop_assume!(!name.split(['/', '\\']).any(|part| part == "." || part == ".."));
+        let matched = api.find(&Method::GET, api.below(location).unwrap()).unwrap();
+        let arguments = matched.operation.arguments(&weft_api::RequestInput {
+            path: &matched.path,
+            query: None,
+            headers: &HeaderMap::new(),
+            body: b"",
+            encoded_max: 100,
+        });
+        prop_assert_eq!(arguments, Ok(value));
+    }
+
     #[test]
     fn any_result_has_a_response(result in prop::collection::vec(any::<u8>(), 0..40)) {
         let api = shop();
