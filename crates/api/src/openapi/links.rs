@@ -4,12 +4,17 @@ use serde_json::{Map, Value, json};
 use weft_json::{Kind, Names, Type};
 use weft_lattice_config::template::{LocationTemplate, Method, PathTemplate, Segment, ValuePath};
 
+use super::path_names::PathNames;
 use crate::api::Api;
 use crate::operation::Operation;
 use crate::outcome::Output;
 
 /// The links of the responses of an operation, by the ids of their targets.
-pub(super) fn of(api: &Api, operation: &Operation, ids: &[String]) -> Map<String, Value> {
+pub(super) fn of(
+    api: &Api,
+    operation: &Operation,
+    (ids, names): (&[String], &PathNames),
+) -> Map<String, Value> {
     let (Some(location), Output::Value(result)) = (&operation.location, operation.output()) else {
         return Map::new();
     };
@@ -17,7 +22,9 @@ pub(super) fn of(api: &Api, operation: &Operation, ids: &[String]) -> Map<String
     let readers = targets.filter(|(target, _)| target.request().method == Method::Get);
     let links = readers.filter_map(|(target, id)| {
         let path = &target.request().path;
-        let parameters = parameters(location, path, result, api.settings().names)?;
+        let values = values(location, path, result, api.settings().names)?;
+        let names = names.of(path).iter().cloned();
+        let parameters: Map<_, _> = names.zip(values).collect();
         Some((
             id.clone(),
             json!({ "operationId": id, "parameters": parameters }),
@@ -26,29 +33,29 @@ pub(super) fn of(api: &Api, operation: &Operation, ids: &[String]) -> Map<String
     links.collect()
 }
 
-/// The parameters of a path, if all locations are paths of its template.
-fn parameters(
+/// The values of a path, if all locations are paths of its template.
+fn values(
     location: &LocationTemplate,
     path: &PathTemplate,
     result: &Type,
     names: Names,
-) -> Option<Map<String, Value>> {
+) -> Option<Vec<Value>> {
     let location = &location.0.segments;
     if path.rest.is_some() || path.segments.len() != location.len() {
         return None;
     }
-    let mut parameters = Map::new();
+    let mut values = Vec::new();
     for (segment, source) in path.segments.iter().zip(location) {
         match (segment, source) {
             (Segment::Literal(left), Segment::Literal(right)) if left == right => {}
-            (Segment::Value(value), Segment::Value(source)) => {
+            (Segment::Value(_), Segment::Value(source)) => {
                 let expression = format!("$response.body{}", fragment(source, result, names));
-                parameters.insert(value.to_string(), expression.into());
+                values.push(expression.into());
             }
             _ => return None,
         }
     }
-    Some(parameters)
+    Some(values)
 }
 
 /// The fragment of a field of the body; empty for a result that is not a record.

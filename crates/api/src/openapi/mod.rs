@@ -5,6 +5,7 @@
 mod bodies;
 mod links;
 mod parameters;
+mod path_names;
 mod responses;
 mod schemas;
 
@@ -12,8 +13,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use weft_json::{Names, camel_case};
-use weft_lattice_config::template::{PathTemplate, Segment};
 
+use self::path_names::PathNames;
 use self::schemas::Schemas;
 use crate::api::Api;
 use crate::operation::Operation;
@@ -29,17 +30,15 @@ impl Api {
     /// The OpenAPI document of the operations.
     #[must_use]
     pub fn openapi(&self) -> Value {
-        let schemas = Schemas::new(self);
-        let ids = operation_ids(self);
+        let (schemas, ids) = (Schemas::new(self), operation_ids(self));
+        let names = PathNames::new(self);
         let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
         for (operation, id) in self.operations().iter().zip(&ids) {
             let template = operation.request();
             let method = template.method.as_str().to_ascii_lowercase();
-            let item = paths.entry(path(&template.path)).or_default();
-            item.insert(
-                method,
-                self.operation_object(operation, (id, &ids), &schemas),
-            );
+            let item = paths.entry(names.path(&template.path)).or_default();
+            let context = (&ids[..], &names, &schemas);
+            item.insert(method, self.operation_object(operation, id, context));
         }
         let mut document = json!({
             "openapi": OPENAPI,
@@ -70,19 +69,19 @@ impl Api {
     fn operation_object(
         &self,
         operation: &Operation,
-        (id, ids): (&str, &[String]),
-        schemas: &Schemas,
+        id: &str,
+        (ids, names, schemas): (&[String], &PathNames, &Schemas),
     ) -> Value {
         let docs = operation.function.docs.as_deref();
         let mut object = json!({
             "operationId": id,
             "summary": title(docs, operation.function()),
-            "responses": responses::of(self, operation, ids, schemas),
+            "responses": responses::of(self, operation, (ids, names), schemas),
         });
         if let Some(docs) = docs {
             object["description"] = docs.into();
         }
-        let parameters = parameters::of(operation, schemas);
+        let parameters = parameters::of(operation, names, schemas);
         if !parameters.is_empty() {
             object["parameters"] = parameters.into();
         }
@@ -110,23 +109,4 @@ fn operation_ids(api: &Api) -> Vec<String> {
         }
     });
     ids.collect()
-}
-
-/// A path with the names of parameters. The rest is one, too.
-fn path(template: &PathTemplate) -> String {
-    let mut text = String::new();
-    for segment in &template.segments {
-        text.push('/');
-        match segment {
-            Segment::Literal(literal) => text.push_str(literal),
-            Segment::Value(value) => text += &format!("{{{value}}}"),
-        }
-    }
-    if let Some(rest) = &template.rest {
-        text += &format!("/{{{rest}}}");
-    }
-    if text.is_empty() {
-        text.push('/');
-    }
-    text
 }

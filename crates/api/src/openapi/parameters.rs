@@ -5,6 +5,7 @@ use weft_json::text::{self, Bindable};
 use weft_json::{Int64, Kind, Settings, Type, schema};
 use weft_wire::Scalar;
 
+use super::path_names::PathNames;
 use super::schemas::Schemas;
 use crate::inputs::{TextInput, TextSource};
 use crate::operation::Operation;
@@ -15,14 +16,18 @@ const NOT_PARAMETERS: [&str; 2] = ["authorization", "content-type"];
 /// The texts that can be a segment of a path: those that the host does not refuse.
 const SEGMENT_PATTERN: &str = r"^(?!\.{1,2}$)[^\u0000-\u001f\u007f-\u009f/\\]+$";
 
-pub(super) fn of(operation: &Operation, schemas: &Schemas) -> Vec<Value> {
+pub(super) fn of(operation: &Operation, names: &PathNames, schemas: &Schemas) -> Vec<Value> {
+    let names = names.of(&operation.request().path);
     let texts = operation.inputs.texts.iter();
-    texts.filter_map(|text| parameter(text, schemas)).collect()
+    texts
+        .filter_map(|text| parameter(text, names, schemas))
+        .collect()
 }
 
-fn parameter(input: &TextInput, schemas: &Schemas) -> Option<Value> {
+fn parameter(input: &TextInput, names: &[String], schemas: &Schemas) -> Option<Value> {
     let (place, name) = match &input.source {
-        TextSource::Segment(_, name) | TextSource::Rest(name) => ("path", name),
+        TextSource::Segment(index, name) => ("path", names.get(*index).unwrap_or(name)),
+        TextSource::Rest(name) => ("path", names.last().unwrap_or(name)),
         TextSource::Query(key) => ("query", key),
         TextSource::Header(lower, _) if NOT_PARAMETERS.contains(&lower.as_str()) => return None,
         TextSource::Header(_, name) => ("header", name),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use weft_json::{Kind, Type};
 use weft_lattice_config::template::Method;
 
+use super::path_names::PathNames;
 use super::schemas::Schemas;
 use super::{bodies, links};
 use crate::api::Api;
@@ -16,10 +17,15 @@ use crate::problem::{INPUT_ERRORS_MAX, PROBLEM_JSON};
 const PROBLEM_REFERENCE: &str = "#/components/responses/problem";
 
 /// The responses by their status. All others are problems of the host.
-pub(super) fn of(api: &Api, operation: &Operation, ids: &[String], schemas: &Schemas) -> Value {
+pub(super) fn of(
+    api: &Api,
+    operation: &Operation,
+    targets: (&[String], &PathNames),
+    schemas: &Schemas,
+) -> Value {
     let mut responses = error_responses(operation, schemas);
     let status = operation.outcome.status.as_str().to_owned();
-    responses.insert(status, success(api, operation, ids, schemas));
+    responses.insert(status, success(api, operation, targets, schemas));
     if has_etag(operation) {
         let unchanged = json!({ "description": "The value has the tag of `if-none-match`." });
         responses.insert("304".to_owned(), unchanged);
@@ -47,7 +53,12 @@ fn has_etag(operation: &Operation) -> bool {
         && matches!(operation.output(), Output::Value(_) | Output::Bytes)
 }
 
-fn success(api: &Api, operation: &Operation, ids: &[String], schemas: &Schemas) -> Value {
+fn success(
+    api: &Api,
+    operation: &Operation,
+    targets: (&[String], &PathNames),
+    schemas: &Schemas,
+) -> Value {
     let description = match operation.output() {
         Output::None => "Done.",
         Output::Value(ty) => ty.docs().unwrap_or("The result."),
@@ -75,7 +86,7 @@ fn success(api: &Api, operation: &Operation, ids: &[String], schemas: &Schemas) 
     if !headers.is_empty() {
         response["headers"] = headers.into();
     }
-    let links = links::of(api, operation, ids);
+    let links = links::of(api, operation, targets);
     if !links.is_empty() {
         response["links"] = links.into();
     }

@@ -145,6 +145,20 @@ fn the_location_of_a_result_links_to_the_operation_that_reads_it() {
 }
 
 #[test]
+fn templates_that_differ_in_names_are_one_path() {
+    let lines = "operations:
+- {func: get, as: 'GET /orders/{id}'}
+- {func: change, as: 'PUT /orders/{order.id}', body: order, headers: {If-Match: etag}}
+- {func: place, as: POST /orders, location: '/orders/{id}'}
+";
+    let document = api(ORDERS, lines).openapi();
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths, ["/orders", "/orders/{id}"]);
+    let name = &document["paths"]["/orders/{id}"]["put"]["parameters"][0]["name"];
+    assert_eq!(name, "id");
+}
+
+#[test]
 fn an_interface_without_a_version_has_one_in_the_document() {
     let text = "package a:b; interface c { f: func(); }";
     let interface_without = Interface::from_text(text, "a:b/c").unwrap();
