@@ -19,8 +19,8 @@ use crate::writer::{CborWriter, Full, JsonWriter, Output, Skip, Writer};
 /// let interface = Interface::from_text(text, "a:b/i")?;
 /// let ty = interface.functions[0].result.as_ref().expect("a result");
 ///
-/// let mut body = Vec::new();
-/// encode::value(Format::Json, &[7, 0, 1, 2, b'h', b'i'], ty, Settings::default(), 100, &mut body)?;
+/// let (bytes, mut body) = ([7, 0, 1, 2, b'h', b'i'], Vec::new());
+/// encode::value(Format::Json, &bytes, ty, Settings::default(), 100, &mut body)?;
 /// assert_eq!(body, br#"{"unitPrice":7,"tags":["hi"]}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -2,8 +2,8 @@
 //!
 //! An [`Interface`] is the model of a WIT interface: its functions, their types and their prose. It
 //! drives the conversion between bodies of HTTP and the value bytes of the wire, both ways and
-//! without a tree of values: [`decode`] reads bodies, [`encode`] writes them, and [`text`] does both
-//! for paths, queries and headers. [`schema`] describes a type as JSON Schema.
+//! without a tree of values: [`decode`] reads bodies, [`encode`] writes them, and [`text`] does
+//! both for paths, queries and headers. [`schema`] describes a type as JSON Schema.
 //!
 //! Bodies and value bytes are hostile. `docs/json.md` describes the mapping.
 

@@ -40,7 +40,11 @@ pub(crate) enum Integer {
 impl Number<'_> {
     pub(crate) fn integer(self) -> Integer {
         match self {
-            Self::Decimal(text) => decimal_integer(text),
+            // Most integers are plain and short.
+            Self::Decimal(text) => match text.parse::<i64>() {
+                Ok(value) => Integer::Exact(value.into()),
+                Err(_) => decimal_integer(text),
+            },
             Self::Unsigned(value) => Integer::Exact(value.into()),
             Self::Negative(value) => Integer::Exact(-1 - i128::from(value)),
             Self::Float(value) => float_integer(value),

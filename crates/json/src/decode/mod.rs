@@ -25,6 +25,9 @@ pub(crate) use scalar::{bool_key, char_of, encode_integer, float_word, in_range}
 /// The most bytes of the length of a list.
 const LENGTH_BYTES_MAX: usize = 5;
 
+/// The most bytes of a scalar or a discriminant.
+const SCALAR_BYTES_MAX: usize = 10;
+
 /// An argument of a call, in the order of the parameters.
 #[derive(Debug, Clone, Copy)]
 pub enum Argument<'a> {
@@ -206,10 +209,22 @@ impl<'de, 'o, R: Reader<'de>> Decoder<'o, R> {
         }
     }
 
-    /// The encoder of the next primitive.
+    /// The encoder of the next scalar, or of a value for which there is room.
     fn encoder(&mut self) -> Encoder<'_> {
+        self.make_room(SCALAR_BYTES_MAX);
         let used = self.out.len() - self.start;
         Encoder::new(self.out, self.limits.bytes.saturating_sub(used))
+    }
+
+    /// Makes room in the output. It grows by a quarter, not by its whole length: a body takes at
+    /// most twice the memory of itself and its value.
+    fn make_room(&mut self, count: usize) {
+        let (length, capacity) = (self.out.len(), self.out.capacity());
+        let used = length - self.start;
+        let count = count.min(self.limits.bytes.saturating_sub(used));
+        if count > capacity - length {
+            self.out.reserve_exact(count + capacity / 4);
+        }
     }
 
     fn problem(
@@ -263,10 +278,14 @@ impl<'de, 'o, R: Reader<'de>> Decoder<'o, R> {
             (Kind::Scalar(scalar), Token::Number(number)) => self.number(*scalar, number, ty, path),
             (Kind::Scalar(scalar), Token::Text(text)) => self.word(*scalar, &text, ty, path),
             (Kind::String, Token::Text(text)) if !text.has_lone_surrogate => {
+                self.make_room(text.text.len() + LENGTH_BYTES_MAX);
                 Ok(self.encoder().string(&text.text)?)
             }
             (Kind::Bytes, Token::Text(text)) => self.base64(&text, ty, path),
-            (Kind::Bytes, Token::Bytes(bytes)) => Ok(self.encoder().bytes(&bytes)?),
+            (Kind::Bytes, Token::Bytes(bytes)) => {
+                self.make_room(bytes.len() + LENGTH_BYTES_MAX);
+                Ok(self.encoder().bytes(&bytes)?)
+            }
             (Kind::Enum(cases), Token::Text(text)) => {
                 let found = cases.iter().position(|case| case.name == text.text);
                 match found {
@@ -322,6 +341,7 @@ impl<'de, 'o, R: Reader<'de>> Decoder<'o, R> {
 
     fn close_list(&mut self, start: usize, count: usize) -> Result<(), Stop> {
         let end = self.out.len();
+        self.make_room(LENGTH_BYTES_MAX);
         // The length takes the place of the reserved byte, so the limit is checked after it.
         Encoder::new(self.out, LENGTH_BYTES_MAX).list(count)?;
         let length_bytes = self.out.len() - end;

@@ -69,6 +69,7 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
         for (index, argument) in arguments.iter().enumerate() {
             if let Argument::Encoded(bytes) = argument {
                 let begin = self.out.len();
+                self.make_room(bytes.len());
                 self.encoder().raw(bytes)?;
                 let span = Some((begin, self.out.len()));
                 self.spans.insert(first + index, span);
@@ -147,6 +148,7 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
             return;
         }
         self.scratch.clear();
+        self.scratch.reserve_exact(self.out.len() - start);
         self.scratch.extend_from_slice(&self.out[start..]);
         self.out.truncate(start);
         for (from, to) in self.spans[first..].iter().flatten() {

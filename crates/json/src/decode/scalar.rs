@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use weft_wire::{Encoder, Scalar};
 
-use super::{Decoder, Stop};
+use super::{Decoder, LENGTH_BYTES_MAX, Stop};
 use crate::number::{Integer, Number, is_wide, plain_integer, range};
 use crate::problem::Path;
 use crate::reader::{Reader, Text, Token};
@@ -95,6 +95,7 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
         if length > self.limits.bytes.saturating_sub(used) {
             return Err(Stop::TooLarge);
         }
+        self.make_room(length + 2);
         let start = self.out.len();
         // The decoder of base64 needs room for whole groups, padding included.
         self.out.resize(start + text_bytes.len().div_ceil(4) * 3, 0);
@@ -125,6 +126,7 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
     ) -> Result<bool, Stop> {
         match (scalar, key) {
             (None, Token::Text(text)) if !text.has_lone_surrogate => {
+                self.make_room(text.text.len() + LENGTH_BYTES_MAX);
                 self.encoder().string(&text.text)?;
                 return Ok(true);
             }

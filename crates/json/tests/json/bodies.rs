@@ -648,6 +648,11 @@ fn orders(length: usize) -> (String, Type) {
 fn a_body_takes_little_more_memory_than_itself_and_its_value() {
     let escaped = format!("\"{}\"", r"\u00e9\n".repeat(50_000));
     let numbers = format!("[{}1]", "4294967295, ".repeat(50_000));
+    // Up to four times as long on the wire.
+    let floats = format!("[{}1]", "1,".repeat(100_000));
+    let longer = format!(r#"{{"b":true,"a":[{}1]}}"#, "10,".repeat(100_000));
+    let unordered = format!(r#"{{"b":true,"a":{floats}}}"#);
+    let record = param("record r { a: list<f64>, b: bool }", "r");
     let keys: Vec<_> = (0..50_000).map(|key| format!("\"key-{key}\": 1")).collect();
     let map = format!("{{{}}}", keys.join(","));
     let cases = [
@@ -655,6 +660,9 @@ fn a_body_takes_little_more_memory_than_itself_and_its_value() {
         (escaped, ty("string")),
         (numbers, ty("list<u32>")),
         (map, ty("map<string, u8>")),
+        (floats.clone(), ty("list<f64>")),
+        (unordered, record.clone()),
+        (longer, record),
     ];
     for (body, ty) in cases {
         let mut encoded = 0;
