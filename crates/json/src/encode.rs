@@ -310,7 +310,7 @@ impl<W: Writer> Encoder<'_, W> {
         let Some(cases) = ty.tagged() else {
             return self.write(W::null);
         };
-        let discriminant = self.decoder.discriminant(count(cases.all().count()))?;
+        let discriminant = self.decoder.discriminant(count(cases.count()))?;
         let Some((name, payload)) = cases.get(discriminant as usize) else {
             return self.write(W::null);
         };

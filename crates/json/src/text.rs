@@ -9,7 +9,7 @@ use crate::error::EncodeError;
 use crate::number::{Number, float_text, scan};
 use crate::problem::{Problem, one_of, quote};
 use crate::settings::Settings;
-use crate::types::{Kind, Type};
+use crate::types::{Kind, Names, Type};
 
 /// The number of texts that a type takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,8 +142,8 @@ fn is_word(ty: &Type) -> bool {
 fn word(ty: &Type, text: &str, encoder: &mut Encoder<'_>, limit: usize) -> Result<(), Problem> {
     let encoded = match ty.kind() {
         Kind::String => Some(encoder.string(text)),
-        Kind::Enum(cases) => {
-            let found = cases.iter().position(|case| case.name == text);
+        Kind::Enum(_) => {
+            let found = ty.find(text, Names::Kebab);
             found.map(|index| encoder.list(index))
         }
         Kind::Scalar(scalar) => self::scalar(*scalar, text, encoder),

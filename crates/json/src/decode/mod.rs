@@ -286,17 +286,14 @@ impl<'de, 'o, R: Reader<'de>> Decoder<'o, R> {
                 self.make_room(bytes.len() + LENGTH_BYTES_MAX);
                 Ok(self.encoder().bytes(&bytes)?)
             }
-            (Kind::Enum(cases), Token::Text(text)) => {
-                let found = cases.iter().position(|case| case.name == text.text);
-                match found {
-                    Some(index) => self.discriminant(index),
-                    None => self.mismatch(start, &Token::Text(text), ty, path),
-                }
-            }
+            (Kind::Enum(_), Token::Text(text)) => match ty.find(&text.text, self.settings.names) {
+                Some(index) => self.discriminant(index),
+                None => self.mismatch(start, &Token::Text(text), ty, path),
+            },
             (Kind::List(element), Token::List(items)) => self.list(element, items, path),
             (Kind::Tuple(members), Token::List(items)) => self.tuple(members, items, ty, path),
-            (Kind::Record(fields), Token::Object(items)) => self.record(fields, items, path),
-            (Kind::Flags(flags), Token::Object(items)) => self.flags(flags, items, path),
+            (Kind::Record(fields), Token::Object(items)) => self.record(ty, fields, items, path),
+            (Kind::Flags(flags), Token::Object(items)) => self.flags(ty, flags, items, path),
             (Kind::Map { key, value }, Token::Object(items)) => self.map(key, value, items, path),
             (_, Token::Object(items)) if ty.tagged().is_some() => self.tagged(ty, items, path),
             (_, token) => self.mismatch(start, &token, ty, path),

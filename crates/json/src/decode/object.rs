@@ -1,5 +1,7 @@
 //! Objects of a body: records, parameters, flags, maps, and values with a tag.
 
+use std::collections::HashMap;
+
 use super::{Argument, Decoder, Stop, expected};
 use crate::problem::{Path, one_of};
 use crate::reader::{Items, Reader, Token};
@@ -34,12 +36,14 @@ impl Keyed for &Param {
 impl<'de, R: Reader<'de>> Decoder<'_, R> {
     pub(super) fn record(
         &mut self,
+        ty: &Type,
         fields: &[Field],
         items: Items,
         path: &Path<'_>,
     ) -> Result<(), Stop> {
         let start = self.out.len();
-        let first = self.fields(fields, items, path)?;
+        let names = self.settings.names;
+        let first = self.fields(fields, |key| ty.find(key, names), items, path)?;
         self.arrange(start, first);
         self.spans.truncate(first);
         Ok(())
@@ -51,10 +55,16 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
             Argument::Encoded(_) => None,
         });
         let params: Vec<&Param> = params.collect();
+        let names = self.settings.names;
+        let keys = params.iter().enumerate();
+        let keys: HashMap<&str, usize> = keys
+            .map(|(index, param)| (param.name.key(names), index))
+            .collect();
+        let find = |key: &str| keys.get(key).copied();
         let start = self.out.len();
         let begin = self.reader.offset();
         let first = match self.reader.token()? {
-            Token::Object(items) => self.fields(&params, items, &Path::Root)?,
+            Token::Object(items) => self.fields(&params, find, items, &Path::Root)?,
             token => {
                 let keys = params
                     .iter()
@@ -80,11 +90,12 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
         Ok(())
     }
 
-    /// Reads the values of keys, each where it is found. Returns the index of the first of their
-    /// spans.
+    /// Reads the values of keys, each where it is found; `find` has the index of a key. Returns the
+    /// index of the first of their spans.
     fn fields<K: Keyed>(
         &mut self,
         fields: &[K],
+        find: impl Fn(&str) -> Option<usize>,
         mut items: Items,
         path: &Path<'_>,
     ) -> Result<usize, Stop> {
@@ -101,7 +112,7 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
             let is_key = |field: &K| field.name().key(names) == key;
             let index = match fields.get(next) {
                 Some(field) if is_key(field) => next,
-                _ => match fields.iter().position(is_key) {
+                _ => match find(key) {
                     Some(index) => index,
                     None => {
                         let known = fields.iter().map(|field| field.name().key(names));
@@ -159,6 +170,7 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
 
     pub(super) fn flags(
         &mut self,
+        ty: &Type,
         flags: &[Flag],
         mut items: Items,
         path: &Path<'_>,
@@ -170,7 +182,7 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
                 continue;
             };
             let key = &*key.text;
-            let Some(index) = flags.iter().position(|flag| flag.name.key(names) == key) else {
+            let Some(index) = ty.find(key, names) else {
                 let known = flags.iter().map(|flag| flag.name.key(names));
                 self.unknown_key(key, known, path)?;
                 continue;
@@ -280,7 +292,7 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
                 continue;
             };
             match &*key.text {
-                "tag" if matches!(tag, Tag::Missing) => tag = self.tag(cases, path)?,
+                "tag" if matches!(tag, Tag::Missing) => tag = self.tag(ty, cases, path)?,
                 "val" if matches!(val, Val::Missing) => match tag {
                     Tag::Known(payload) => {
                         val = Val::Read;
@@ -317,16 +329,16 @@ impl<'de, R: Reader<'de>> Decoder<'_, R> {
     }
 
     /// Reads the value of `tag`, and writes the discriminant.
-    fn tag<'t>(&mut self, cases: Cases<'t>, path: &Path<'_>) -> Result<Tag<'t>, Stop> {
+    fn tag<'t>(&mut self, ty: &Type, cases: Cases<'t>, path: &Path<'_>) -> Result<Tag<'t>, Stop> {
         let start = self.reader.offset();
         let token = self.reader.token()?;
-        if let Token::Text(text) = &token {
-            let found = cases.all().position(|(name, _)| name == text.text);
-            if let Some(index) = found {
-                self.discriminant(index)?;
-                let payload = cases.get(index).and_then(|(_, payload)| payload);
-                return Ok(Tag::Known(payload));
-            }
+        let find = |text: &str| ty.find(text, self.settings.names);
+        if let Token::Text(text) = &token
+            && let Some(index) = find(&text.text)
+        {
+            self.discriminant(index)?;
+            let payload = cases.get(index).and_then(|(_, payload)| payload);
+            return Ok(Tag::Known(payload));
         }
         let names = cases.all().map(|(name, _)| name);
         self.problem(&Path::Key(path, "tag"), one_of(names), token.found())?;

@@ -38,6 +38,13 @@ impl<'t> Cases<'t> {
         }
     }
 
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Self::Variant(cases) => cases.len(),
+            Self::Result(..) | Self::Option(_) => 2,
+        }
+    }
+
     pub(crate) fn all(self) -> impl Iterator<Item = (&'t str, Option<&'t Type>)> {
         (0..).map_while(move |discriminant| self.get(discriminant))
     }

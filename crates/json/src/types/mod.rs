@@ -5,6 +5,7 @@
 
 mod cases;
 mod error;
+mod lookup;
 mod names;
 mod text;
 mod walk;
@@ -16,6 +17,7 @@ use weft_wire::{Scalar, SimpleType};
 
 pub(crate) use cases::Cases;
 pub use error::{Place, TextError, TypeError, TypeProblem};
+use lookup::Lookup;
 pub use names::{Name, Names, camel_case};
 pub use walk::MAX_TYPE_PARTS;
 
@@ -106,6 +108,7 @@ struct Definition {
     name: Option<TypeName>,
     docs: Option<Arc<str>>,
     kind: Kind,
+    lookup: Lookup,
     /// The number of types within, this one included, each as often as it is mentioned.
     parts: usize,
     /// The levels of types within each other, this one included.

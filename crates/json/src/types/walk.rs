@@ -9,8 +9,8 @@ use wit_parser::{
 };
 
 use super::{
-    Case, Definition, EnumCase, Field, Flag, Function, Interface, Kind, Name, Param, Place, Type,
-    TypeError, TypeName, TypeProblem,
+    Case, Definition, EnumCase, Field, Flag, Function, Interface, Kind, Lookup, Name, Param, Place,
+    Type, TypeError, TypeName, TypeProblem,
 };
 
 /// The most parts of all types of one function, each type counted as often as it is mentioned: a
@@ -368,6 +368,7 @@ fn define(name: Option<TypeName>, docs: Option<Arc<str>>, kind: Kind) -> Result<
     Ok(Type(Arc::new(Definition {
         name,
         docs,
+        lookup: Lookup::new(&kind),
         kind,
         parts,
         depth,

@@ -679,6 +679,46 @@ fn a_body_takes_little_more_memory_than_itself_and_its_value() {
 }
 
 #[test]
+fn the_time_for_a_name_does_not_depend_on_their_number() {
+    let names = |name: &dyn Fn(usize) -> String| {
+        let names: Vec<_> = (0..20_000).map(name).collect();
+        names.join(", ")
+    };
+    let cases = names(&|index| format!("c{index}"));
+    let fields = names(&|index| format!("x{index}: option<u8>"));
+    let flags = names(&|index| format!("is-b{index}"));
+    let many = |body: &str| format!("[{body}{}]", format!(",{body}").repeat(20_000));
+    let keys = |letter: &str, value: &str| {
+        let keys = (0..20_000).rev();
+        let keys: Vec<_> = keys
+            .map(|key| format!("\"{letter}{key}\":{value}"))
+            .collect();
+        format!("{{{}}}", keys.join(","))
+    };
+    let bodies = [
+        ("enum", &cases, many("\"c19999\"")),
+        ("variant", &cases, many(r#"{"tag":"c19999"}"#)),
+        ("flags", &flags, format!("[{}]", keys("isB", "true"))),
+        ("record", &fields, format!("[{}]", keys("x", "1"))),
+    ];
+    let start = Instant::now();
+    for (kind, names, body) in bodies {
+        let ty = param(&format!("{kind} t {{ {names} }}"), "list<t>");
+        let bytes = read(&body, &ty).unwrap();
+        assert_eq!(
+            crate::support::write(&bytes, &ty).map(|body| body.len()),
+            Ok(body.len())
+        );
+    }
+    // A scan for each name would take a minute.
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
 fn a_mebibyte_that_is_wrong_in_its_last_element_is_refused_at_once() {
     let (mut body, ty) = orders(1 << 20);
     body.truncate(body.len() - 1);

@@ -10,7 +10,7 @@ pub(crate) const NAME: &str = "test:types/api@1.2.3";
 /// The interface with these items.
 pub(crate) fn parse(items: &str) -> Interface {
     let text = format!("package test:types@1.2.3;\ninterface api {{\n{items}\n}}");
-    Interface::from_text(&text, NAME).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    Interface::from_text(&text, NAME).unwrap_or_else(|error| panic!("{error}\n{text:.2000}"))
 }
 
 pub(crate) fn function(items: &str, name: &str) -> Function {
