@@ -5,6 +5,7 @@ mod cbor;
 mod documentation;
 mod fuzz;
 mod generated;
+mod jco;
 mod model;
 mod schema;
 mod support;

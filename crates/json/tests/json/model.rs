@@ -285,17 +285,19 @@ impl Value {
 
     /// The JSON that the encoder writes.
     pub(crate) fn json(&self, ty: &Type, settings: Settings) -> String {
-        Json {
-            settings,
-            random: None,
-        }
-        .value(self, ty)
+        Json::new(settings, None).value(self, ty)
     }
 
     /// The same value in another form that a body can have.
     pub(crate) fn any_json(&self, ty: &Type, settings: Settings, random: &mut Random) -> String {
-        let random = Some(random.clone());
-        Json { settings, random }.value(self, ty)
+        Json::new(settings, Some(random.clone())).value(self, ty)
+    }
+
+    /// The value that `jco` gives to JavaScript, as an expression.
+    pub(crate) fn javascript(&self, ty: &Type) -> String {
+        let mut json = Json::new(Settings::default(), None);
+        json.is_javascript = true;
+        json.value(self, ty)
     }
 }
 
@@ -336,13 +338,22 @@ fn text(random: &mut Random) -> String {
     (0..length).map(|_| letter(random)).collect()
 }
 
-/// A writer of JSON, in the form of the encoder or in a random one.
+/// A writer of JSON, in the form of the encoder or in a random one; or of JavaScript.
 struct Json {
     settings: Settings,
     random: Option<Random>,
+    is_javascript: bool,
 }
 
 impl Json {
+    fn new(settings: Settings, random: Option<Random>) -> Self {
+        Self {
+            settings,
+            random,
+            is_javascript: false,
+        }
+    }
+
     /// True sometimes, if the form is random.
     fn is_other(&mut self) -> bool {
         self.random
@@ -372,6 +383,9 @@ impl Json {
             (Value::Double(value), _) => self.float(*value, format!("{value:?}")),
             (Value::Char(value), _) => self.quoted(&value.to_string()),
             (Value::Text(value), _) => self.quoted(value),
+            (Value::Bytes(value), _) if self.is_javascript => {
+                format!("new Uint8Array({value:?})")
+            }
             (Value::Bytes(value), _) => self.quoted(&base64(value)),
             (Value::List(values), Kind::List(element)) => {
                 let values: Vec<_> = values
@@ -474,6 +488,9 @@ impl Json {
 
     fn integer(&mut self, value: i128, scalar: Scalar) -> String {
         let is_wide = matches!(scalar, Scalar::U64 | Scalar::S64);
+        if is_wide && self.is_javascript {
+            return format!("{value}n");
+        }
         let is_text = (self.settings.int64 == Int64::String) != self.is_other();
         if is_wide && is_text {
             return format!("\"{value}\"");
@@ -489,6 +506,11 @@ impl Json {
 
     fn float(&mut self, value: f64, shortest: String) -> String {
         match value {
+            _ if self.is_javascript && !value.is_finite() => match value {
+                f64::INFINITY => "Infinity".to_owned(),
+                f64::NEG_INFINITY => "-Infinity".to_owned(),
+                _ => "NaN".to_owned(),
+            },
             value if value.is_nan() => self.quoted("NaN"),
             f64::INFINITY => self.quoted("Infinity"),
             f64::NEG_INFINITY => self.quoted("-Infinity"),
