@@ -40,5 +40,6 @@ mod refusals;
 mod remote;
 mod shared_instances;
 mod shop;
+mod typed_http;
 mod views;
 mod wrong_label;

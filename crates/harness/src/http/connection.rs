@@ -127,6 +127,9 @@ impl Connection {
     /// The socket fails, or the response is incomplete.
     pub fn response(&mut self) -> io::Result<Response> {
         let mut response = self.head()?;
+        if matches!(response.status, 204 | 304) {
+            return Ok(response);
+        }
         if response.header("transfer-encoding") == Some("chunked") {
             loop {
                 let chunk = self.chunk()?;

@@ -3,7 +3,8 @@
 //! The text can come from another host, and is hostile. The parser bounds the nesting of types and
 //! packages in the text itself, but it also recurses along definitions that refer to each other:
 //! types, interfaces and packages. So the text is parsed into separate packages first, which are
-//! measured before they are joined.
+//! measured before they are joined. And it compares each parameter with all others of its function,
+//! so these are counted before it begins.
 
 use wit_parser::{Docs, Resolve, SourceMap, Type, TypeDef, TypeDefKind, UnresolvedPackage};
 
@@ -24,6 +25,9 @@ const WORLDS_MAX: usize = 64;
 /// The most levels of types, summed over all packages: types of a package can contain those of
 /// others. A value has at most 128, and aliases are levels too.
 const LEVELS_MAX: usize = 512;
+
+/// The most parameters of a function: the limit of WebAssembly.
+const PARAMS_MAX: usize = 1000;
 
 /// The longest part of a message of the parser: it quotes lines of the text.
 const MESSAGE_BYTES_MAX: usize = 1 << 10;
@@ -96,10 +100,14 @@ impl Interface {
 }
 
 fn resolve(text: &str) -> Result<Resolve, TextError> {
-    check("bytes", TEXT_BYTES_MAX, text.len()).map_err(|_| TextError::Bytes {
-        limit: TEXT_BYTES_MAX,
-        found: text.len(),
-    })?;
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(TextError::Bytes {
+            limit: TEXT_BYTES_MAX,
+            found: text.len(),
+        });
+    }
+    let params = longest_list(text.as_bytes());
+    check("parameters of a function", PARAMS_MAX, params)?;
     let mut source = SourceMap::default();
     source.push_str("wit", text);
     let group = source
@@ -155,6 +163,69 @@ fn remove_docs(resolve: &mut Resolve) {
             }
             _ => {}
         }
+    }
+}
+
+/// Returns the number of items of the longest list in parentheses, outside comments and strings. In
+/// valid WIT, parentheses do not contain others.
+fn longest_list(mut text: &[u8]) -> usize {
+    let (mut longest, mut items) = (0, None);
+    while let [first, rest @ ..] = text {
+        text = match (first, rest) {
+            (b'/', [b'/', rest @ ..]) => after_line(rest),
+            (b'/', [b'*', rest @ ..]) => after_comment(rest),
+            (b'"', rest) => after_string(rest),
+            (b'(', rest) => {
+                items = Some(1);
+                rest
+            }
+            (b',', rest) => {
+                items = items.map(|items| items + 1);
+                rest
+            }
+            (b')', rest) => {
+                items = None;
+                rest
+            }
+            (_, rest) => rest,
+        };
+        longest = longest.max(items.unwrap_or(0));
+    }
+    longest
+}
+
+fn after_line(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| *byte == b'\n');
+    end.map_or(&[], |end| &text[end..])
+}
+
+/// Comments in `/*` and `*/` can contain others.
+fn after_comment(mut text: &[u8]) -> &[u8] {
+    let mut depth = 1;
+    while depth > 0 {
+        text = match text {
+            [b'/', b'*', rest @ ..] => {
+                depth += 1;
+                rest
+            }
+            [b'*', b'/', rest @ ..] => {
+                depth -= 1;
+                rest
+            }
+            [_, rest @ ..] => rest,
+            [] => return &[],
+        };
+    }
+    text
+}
+
+fn after_string(mut text: &[u8]) -> &[u8] {
+    loop {
+        text = match text {
+            [b'"', rest @ ..] => return rest,
+            [b'\\', _, rest @ ..] | [_, rest @ ..] => rest,
+            [] => return &[],
+        };
     }
 }
 

@@ -299,7 +299,22 @@ fn hostile_texts_are_refused_before_they_cost_anything() {
         let (open, close) = ("package a:b {".repeat(levels), "}".repeat(levels));
         format!("package a:b; {open}{close}")
     };
+    let params = |between: &str| {
+        let param = |number| format!("p{number}x: u8,{between}\n");
+        let params = (0..30_000).map(param).collect::<String>();
+        format!("package a:b; interface i {{ f: func({params}); }}")
+    };
     let cases = [
+        (
+            params(""),
+            "parameters of a function, above the limit of 1000",
+        ),
+        (params(" // )("), "parameters of a function"),
+        (params("/* ) /* ( */ ) */"), "parameters of a function"),
+        (
+            format!("{}\n\"", params("\n\")\\\"\"")),
+            "parameters of a function",
+        ),
         (chain(30_000), "levels of types"),
         (packages(10_000), "packages"),
         (interfaces(10_000), "interfaces"),
