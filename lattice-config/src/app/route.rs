@@ -222,10 +222,6 @@ impl Face {
 // === impl ErrorStatus ===
 
 impl ErrorStatus {
-    /// The status of an error whose type has no statuses: 422, since 400 is the host's own for a
-    /// body that it cannot read.
-    pub const UNPROCESSABLE: ErrorStatus = ErrorStatus(422);
-
     /// The status as a number.
     #[must_use]
     pub fn get(self) -> u16 {

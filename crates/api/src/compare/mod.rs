@@ -21,7 +21,7 @@ use crate::operation::Operation;
 use crate::outcome::{ErrorOutput, Output, case_names};
 use crate::type_text;
 
-/// Maximum number of reported changes: a list that nobody reads to its end.
+/// Maximum number of reported changes: no one reads a longer list to its end.
 const CHANGES_MAX: usize = 1000;
 
 /// A change that breaks clients. Displayed as a sentence such as "removed field `total` from the
@@ -299,7 +299,7 @@ fn compare_errors(function: &str, old: &ErrorOutput, new: &ErrorOutput, changes:
     match (case_names(old_type), case_names(new_type)) {
         (Some(old_cases), Some(new_cases)) => {
             for (index, case) in old_cases.iter().enumerate() {
-                // A case that is no longer returned breaks no client.
+                // Clients need not be changed for a case that they never get.
                 let Some(other) = new_cases.iter().position(|other| other == case) else {
                     continue;
                 };

@@ -70,7 +70,7 @@ impl Api {
     /// its query. `HEAD` finds that of `GET`.
     ///
     /// # Errors
-    /// If there is no operation; `OPTIONS` is answered that way.
+    /// If no operation has the request. That includes `OPTIONS`, to which the host responds itself.
     pub fn find(&self, method: &http::Method, path: &str) -> Result<Matched<'_>, Unmatched> {
         let path = RequestPath::decode(path).map_err(Unmatched::Path)?;
         let mut methods = Vec::new();

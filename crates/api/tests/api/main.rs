@@ -2,10 +2,14 @@
 
 mod arguments;
 mod compare;
+mod guide;
 mod mistakes;
 mod openapi;
 mod responses;
 mod routing;
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use weft_api::Api;
 use weft_json::Interface;
@@ -66,4 +70,23 @@ fn try_api(items: &str, lines: &str) -> Result<Api, Vec<Mistake>> {
 /// The API of a correct route.
 fn api(items: &str, lines: &str) -> Api {
     try_api(items, lines).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+}
+
+/// A file of the repository.
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
+
+/// The API of the orders in the example of a manifest.
+fn shop() -> Api {
+    let read = |path: &str| fs::read_to_string(repository(path)).expect("readable");
+    let files = ["types.wit", "pricing.wit", "orders.wit"];
+    let wit = files.map(|file| read(&format!("components/examples/wit/{file}")));
+    let orders = Interface::from_text(&wit.concat(), "shop:catalog/orders@0.1.0");
+    let manifest = read("lattice-config/examples/shop-api.yaml");
+    let app = App::from_yaml("shop-api.yaml", &manifest).expect("a correct manifest");
+    let api = Api::new(&app.spec.routes[0], &orders.expect("an interface"));
+    api.unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
 }

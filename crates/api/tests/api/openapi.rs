@@ -7,7 +7,7 @@ use weft_api::Api;
 use weft_harness::golden;
 use weft_json::Interface;
 
-use crate::{ORDERS, api, interface, route};
+use crate::{ORDERS, api, interface, route, shop};
 
 /// An interface with a type of every kind.
 const ALL: &str = "
@@ -60,17 +60,7 @@ fn collect_references(value: &Value, references: &mut Vec<String>) {
 
 #[test]
 fn the_document_of_the_shop_is_that_of_its_golden_file() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../components/examples/wit");
-    let text = ["types.wit", "pricing.wit", "orders.wit"];
-    let text = text.map(|file| std::fs::read_to_string(folder.join(file)).unwrap());
-    let orders = Interface::from_text(&text.concat(), "shop:catalog/orders@0.1.0").unwrap();
-    let file =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lattice-config/examples/shop-api.yaml");
-    let manifest = std::fs::read_to_string(file).unwrap();
-    let app = weft_lattice_config::App::from_yaml("shop-api.yaml", &manifest).unwrap();
-    let api =
-        Api::new(&app.spec.routes[0], &orders).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
-    check("shop", &api);
+    check("shop", &shop());
 }
 
 #[test]
