@@ -98,8 +98,7 @@ impl JsonSchema for WitSource {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "minLength": 1,
-            "maxLength": WIT_TEXT_BYTES_MAX,
+            "pattern": "^[\\s\\S]+$",
             "description": "A folder with WIT files, relative to the manifest, or the WIT itself.",
         })
     }
