@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use weft_lattice_config::App;
 
 const SHOP: &str = include_str!("../../examples/shop.yaml");
+const API: &str = include_str!("../../examples/shop-api.yaml");
 const MISTAKES: &str = include_str!("../diagnostics/wrong-types.yaml");
 
 /// Reads the text as YAML and as JSON and checks the result.
@@ -80,6 +81,7 @@ proptest! {
     #[test]
     fn a_manifest_with_random_edits_is_answered(edits in prop::collection::vec(edit(), 1..6)) {
         check(&edited(SHOP, &edits));
+        check(&edited(API, &edits));
         check(&edited(MISTAKES, &edits));
     }
 }
@@ -111,6 +113,19 @@ fn large_hostile_texts_are_answered_in_time() {
             "{from: a, interface: 'a:b', to: b},".repeat(4096)
         ),
         format!("{head}  routes: [{}]", "{to: ab},".repeat(1024)),
+        // Routes with the most operations, each of which is compared with all others.
+        format!(
+            "{head}  routes:\n{}",
+            format!(
+                "  - {{to: ab, interface: 'a:b/c', operations: [{}]}}\n",
+                "{func: a, as: 'GET /{a}/{b}'},".repeat(256)
+            )
+            .repeat(120)
+        ),
+        format!(
+            "{head}  routes: [{{to: ab, interface: 'a:b/c', operations: [{{func: a, as: 'GET {}'}}]}}]",
+            filled("/{a}")
+        ),
         format!("{head}  {}: 1", filled("k")),
         format!(
             "{head}{}",
