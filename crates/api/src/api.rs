@@ -62,8 +62,12 @@ impl Api {
             true => implied_operations(route, settings, interface, &mut mistakes),
             false => listed_operations(route, settings, interface, &mut mistakes),
         };
-        let functions = operations.iter().map(|operation| &operation.function);
-        errors::check(&route.errors, functions, &mut mistakes);
+        // An operation without its function may be the one that has an error type.
+        let functions: Vec<_> = match operations.len() < route.operations.len() {
+            true => interface.functions.iter().collect(),
+            false => operations.iter().map(|it| &it.function).collect(),
+        };
+        errors::check(&route.errors, functions.into_iter(), &mut mistakes);
         let faces = Faces::new(route, &operations, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(mistakes);

@@ -27,6 +27,7 @@ pub(crate) fn bind(
         parts: Vec::new(),
         slots: Vec::new(),
         whole: None,
+        misplaced: Vec::new(),
     };
     binder.bind_texts();
     binder.check_body_name();
@@ -53,6 +54,9 @@ struct Binder<'b, 'm> {
     slots: Vec<Slot>,
     /// The parameter that is the whole body, if no field of it stands elsewhere.
     whole: Option<Type>,
+    /// The names of parameters at places with a mistake. Where a parameter without a place belongs
+    /// is unclear after one.
+    misplaced: Vec<&'b str>,
 }
 
 /// True if a type can be at a place of texts.
@@ -84,9 +88,11 @@ impl<'b> Binder<'b, '_> {
     fn bind_texts(&mut self) {
         for place in self.places() {
             let Some((ty, docs)) = self.type_at(place.value, &place.key) else {
+                self.misplaced.push(place.value.root.as_str());
                 continue;
             };
             if !fits(&place.source, ty) {
+                self.misplaced.push(place.value.root.as_str());
                 self.unfit_type(&place, ty);
                 continue;
             }
@@ -237,6 +243,7 @@ impl<'b> Binder<'b, '_> {
         let Some(name) = &self.spec.body else { return };
         let mut params = self.function.params.iter();
         if !params.any(|param| param.name.wit() == name.as_str()) {
+            self.misplaced.push(name.as_str());
             self.unknown_parameter(name.as_str(), "body");
         } else if !self.spec.request.method.has_body() {
             let message = format!("a {} request has no body", self.spec.request.method);
@@ -305,6 +312,9 @@ impl<'b> Binder<'b, '_> {
     }
 
     fn missing_field(&mut self, bound: &[usize], depth: usize, name: &str) {
+        if !self.misplaced.is_empty() {
+            return;
+        }
         let value = &self.values[bound[0]];
         let mut record = value.root.to_string();
         for field in &value.fields[..depth] {
@@ -319,6 +329,9 @@ impl<'b> Binder<'b, '_> {
     }
 
     fn check_unbound(&mut self, param: &Param) {
+        if !self.misplaced.is_empty() {
+            return;
+        }
         let (name, method) = (param.name.wit(), self.spec.request.method);
         if let Some(body) = &self.spec.body {
             let message = format!("unbound parameter `{name}`: the body is `{body}` alone");
