@@ -40,13 +40,14 @@ impl Api {
             let context = (&ids[..], &names, &schemas);
             item.insert(method, self.operation_object(operation, id, context));
         }
+        let problem = responses::problem(&schemas);
         let mut document = json!({
             "openapi": OPENAPI,
             "info": self.info(),
             "paths": paths,
             "components": {
                 "schemas": schemas.definitions(),
-                "responses": { "problem": responses::problem() },
+                "responses": { "problem": problem },
             },
         });
         if self.prefix().as_str() != "/" {

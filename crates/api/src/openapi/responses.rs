@@ -16,6 +16,9 @@ use crate::problem::{INPUT_ERRORS_MAX, PROBLEM_JSON};
 
 const PROBLEM_REFERENCE: &str = "#/components/responses/problem";
 
+/// The key of the schema of problems of the host. No name in WIT has a dot.
+const PROBLEM_KEY: &str = "host.problem";
+
 /// The responses by their status. All others are problems of the host.
 pub(super) fn of(
     api: &Api,
@@ -103,30 +106,54 @@ struct ErrorForm<'t> {
     payload: Option<&'t Type>,
 }
 
+impl ErrorForm<'_> {
+    fn title(&self) -> String {
+        title(self.docs, self.case.unwrap_or("failed"))
+    }
+}
+
 fn error_responses(operation: &Operation, schemas: &Schemas) -> Map<String, Value> {
-    let mut by_status: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut by_status: BTreeMap<&str, Vec<(String, Value)>> = BTreeMap::new();
     if let Some(errors) = &operation.outcome.errors {
         for (index, form) in error_forms(errors).into_iter().enumerate() {
             let rule = errors.rules.rule(index);
             let schema = error_schema(operation, errors, (rule, &form), schemas);
+            let reference = schemas.problem(&error_key(operation, errors, &form, schemas), schema);
             let status = errors.rules.status_text(index);
-            by_status.entry(status).or_default().push(schema);
+            by_status
+                .entry(status)
+                .or_default()
+                .push((form.title(), reference));
         }
     }
-    let responses = by_status.into_iter().map(|(status, mut forms)| {
-        let titles = forms.iter().filter_map(|form| form["title"].as_str());
-        let description = titles.collect::<Vec<_>>().join("; ");
+    let responses = by_status.into_iter().map(|(status, forms)| {
+        let (titles, mut forms): (Vec<_>, Vec<_>) = forms.into_iter().unzip();
         if is_of_host(operation, status) {
-            forms.push(problem_schema());
+            forms.push(problem_reference(schemas));
         }
         let schema = match forms.len() {
             1 => forms.remove(0),
             _ => json!({ "anyOf": forms }),
         };
-        let response = json!({ "description": description, "content": problem_content(&schema) });
+        let content = problem_content(&schema);
+        let response = json!({ "description": titles.join("; "), "content": content });
         (status.to_owned(), response)
     });
     responses.collect()
+}
+
+/// The key of the schema of an error. The errors of a named type are those of all its functions.
+fn error_key(
+    operation: &Operation,
+    errors: &ErrorOutput,
+    form: &ErrorForm<'_>,
+    schemas: &Schemas,
+) -> String {
+    match (errors.ty.as_ref().and_then(Type::name), form.case) {
+        (Some(name), Some(case)) => format!("{}.{case}", schemas.key(name)),
+        (Some(name), None) => format!("{}.error", schemas.key(name)),
+        (None, _) => format!("function.{}.error", operation.function()),
+    }
 }
 
 fn error_forms(errors: &ErrorOutput) -> Vec<ErrorForm<'_>> {
@@ -181,7 +208,7 @@ fn error_schema(
     }
     let mut schema = json!({
         "type": "object",
-        "title": title(form.docs, form.case.unwrap_or("failed")),
+        "title": form.title(),
         "properties": properties,
         "required": required,
     });
@@ -194,11 +221,15 @@ fn error_schema(
 // === problems of the host ===
 
 /// The response of the host itself.
-pub(super) fn problem() -> Value {
+pub(super) fn problem(schemas: &Schemas) -> Value {
     json!({
         "description": "A problem document (RFC 9457) of the host.",
-        "content": problem_content(&problem_schema()),
+        "content": problem_content(&problem_reference(schemas)),
     })
+}
+
+fn problem_reference(schemas: &Schemas) -> Value {
+    schemas.problem(PROBLEM_KEY, problem_schema())
 }
 
 fn problem_content(schema: &Value) -> Value {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use weft_json::{Interface, Settings, Type, TypeName, schema};
 
 use crate::api::Api;
@@ -15,6 +15,8 @@ pub(super) struct Schemas {
     /// The key of each type.
     keys: BTreeMap<TypeName, String>,
     mentioned: RefCell<BTreeSet<TypeName>>,
+    /// The schemas of problems.
+    problems: RefCell<Map<String, Value>>,
 }
 
 impl Schemas {
@@ -35,6 +37,7 @@ impl Schemas {
             keys: keys.collect(),
             types,
             mentioned: RefCell::default(),
+            problems: RefCell::default(),
         }
     }
 
@@ -49,13 +52,24 @@ impl Schemas {
 
     fn reference(&self, name: &TypeName) -> String {
         self.mentioned.borrow_mut().insert(name.clone());
-        let key = self.keys.get(name).map_or(&name.name, |key| key);
-        format!("#/components/schemas/{key}")
+        format!("#/components/schemas/{}", self.key(name))
     }
 
-    /// The definitions of all types that were mentioned, directly or by others.
+    /// The key of a named type. No other key begins with it and a dot.
+    pub(super) fn key<'s>(&'s self, name: &'s TypeName) -> &'s str {
+        self.keys.get(name).map_or(&name.name, String::as_str)
+    }
+
+    /// A reference to the schema of a problem, which has the key.
+    pub(super) fn problem(&self, key: &str, schema: Value) -> Value {
+        self.problems.borrow_mut().insert(key.to_owned(), schema);
+        json!({ "$ref": format!("#/components/schemas/{key}") })
+    }
+
+    /// The definitions of all problems, and of all types that were mentioned, directly or by
+    /// others.
     pub(super) fn definitions(&self) -> Map<String, Value> {
-        let mut definitions = Map::new();
+        let mut definitions = self.problems.borrow().clone();
         // A type stands after its parts, so in reverse all types that mention it come before it.
         for ty in self.types.iter().rev() {
             let Some(name) = ty.name() else { continue };

@@ -101,7 +101,8 @@ fn a_document_is_the_same_each_time() {
 fn only_the_listed_operations_are_in_the_document() {
     let document = api(ORDERS, "operations: [{func: remove, as: 'DELETE /{id}'}]").openapi();
     assert_eq!(document["paths"].as_object().unwrap().len(), 1);
-    assert_eq!(document["components"]["schemas"], json!({}));
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["host.problem"]);
 }
 
 #[test]
@@ -117,7 +118,12 @@ fn types_with_one_name_have_keys_with_their_interfaces() {
         .keys()
         .cloned()
         .collect();
-    assert_eq!(keys, ["test_shop_a_1.2.3.item", "test_shop_b_1.2.3.item"]);
+    let expected = [
+        "host.problem",
+        "test_shop_a_1.2.3.item",
+        "test_shop_b_1.2.3.item",
+    ];
+    assert_eq!(keys, expected);
 }
 
 #[test]
