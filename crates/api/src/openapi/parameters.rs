@@ -16,6 +16,9 @@ const NOT_PARAMETERS: [&str; 2] = ["authorization", "content-type"];
 /// The texts that can be a segment of a path: those that the host does not refuse.
 const SEGMENT_PATTERN: &str = r"^(?!\.{1,2}$)[^\u0000-\u001f\u007f-\u009f/\\]+$";
 
+/// The description of all further segments of a path.
+const REST: &str = "All further segments of the path. The slashes between them are not escaped.";
+
 pub(super) fn of(operation: &Operation, names: &PathNames, schemas: &Schemas) -> Vec<Value> {
     let names = names.of(&operation.request().path);
     let texts = operation.inputs.texts.iter();
@@ -40,7 +43,7 @@ fn parameter(input: &TextInput, names: &[String], schemas: &Schemas) -> Option<V
         "schema": input_schema(input, schemas),
     });
     let docs = match &input.source {
-        TextSource::Rest(_) => Some("All further segments of the path, with slashes."),
+        TextSource::Rest(_) => Some(REST),
         _ => input.docs.as_deref(),
     };
     if let Some(docs) = docs {
@@ -51,8 +54,8 @@ fn parameter(input: &TextInput, names: &[String], schemas: &Schemas) -> Option<V
 
 fn input_schema(input: &TextInput, schemas: &Schemas) -> Value {
     match (&input.source, input.ty.kind()) {
-        (TextSource::Rest(_), _) => json!({ "type": "string", "minLength": 1 }),
-        (TextSource::Segment(..), Kind::String) => {
+        // Clients escape the slashes of a parameter, so they can send one segment alone.
+        (TextSource::Rest(_), _) | (TextSource::Segment(..), Kind::String) => {
             json!({ "type": "string", "pattern": SEGMENT_PATTERN })
         }
         (TextSource::Segment(..), Kind::Scalar(Scalar::Char)) => json!({
