@@ -16,6 +16,7 @@
 mod all_hosts;
 mod arguments;
 mod artifact;
+mod breaking_changes;
 mod commands;
 mod connection;
 mod consent;

@@ -12,6 +12,7 @@ use weft_control::rows::{HostRow, PlacementRow};
 use weft_control::{Client, ClientError, DeployReport, DeployRequest, ErrorCode, StatusReport};
 use weft_lattice_config::{AppName, Mistakes};
 
+use crate::breaking_changes;
 use crate::commands::{plan, status};
 use crate::connection;
 use crate::consent::{self, ConsentOption};
@@ -40,6 +41,7 @@ Examples:
   weft deploy shop.yaml --plan            print the changes on each host without applying them
   weft deploy shop.yaml --wait            exit with 0 once all replicas are ready, on all hosts
   weft deploy shop.yaml --no-wait         do not wait, on a terminal either
+  weft deploy shop.yaml --breaking        deploy although clients of an HTTP API break
 
 On a terminal, the command waits as with `--wait`, and asks before it deploys a component that no
 host may run. Elsewhere it does not wait, and warns of such components on standard error. What runs
@@ -60,6 +62,9 @@ pub(crate) struct Deploy {
     /// Replace a stored record of the app that the host cannot read, because it is damaged
     #[arg(long, conflicts_with = "plan")]
     force: bool,
+    /// Deploy changes of HTTP APIs that break their clients
+    #[arg(long, conflicts_with = "plan")]
+    breaking: bool,
     /// Wait until the apps are ready: all replicas of the deployed revisions
     #[arg(long, conflicts_with = "plan")]
     wait: bool,
@@ -121,6 +126,8 @@ enum Phase {
 pub(crate) struct Choices {
     /// Replaces records that the host cannot read.
     pub(crate) force: bool,
+    /// Deploys changes of HTTP APIs that break their clients.
+    pub(crate) breaking: bool,
     pub(crate) consent: Consent,
 }
 
@@ -143,6 +150,7 @@ impl Deploy {
         }
         let choices = Choices {
             force: self.force,
+            breaking: self.breaking,
             consent: match self.consent.asks() {
                 true => Consent::Ask,
                 false => Consent::Given,
@@ -293,6 +301,8 @@ async fn check(
     let http = http_address(client).await?;
     let manifests = upload(client, manifests).await?;
     let unplaced = unplaced(client, &manifests).await?;
+    let apps = manifests.iter().map(|(manifest, _)| manifest);
+    breaking_changes::check(client, apps, choices.breaking).await?;
     match choices.consent {
         Consent::Ask => consent::ask(&unplaced, "nothing was deployed").await?,
         Consent::Given => consent::warn(&unplaced),

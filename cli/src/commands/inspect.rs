@@ -1,27 +1,32 @@
 //! `weft inspect`: shows the imports, exports and WIT of a component.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
+use weft_api::Api;
 use weft_compose::Description;
 use weft_control::Client;
 use weft_control::rows::{ComponentRow, PlacementRow};
+use weft_json::Interface;
+use weft_lattice_config::interface::newest_serving;
 use weft_lattice_config::{Digest, InterfaceName};
 
 use crate::all_hosts::{self, OneHost};
 use crate::artifact::{Artifact, ArtifactError};
 use crate::connection;
 use crate::environment::HostOptions;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, Plain};
 use crate::get_columns::size;
 use crate::interfaces::{Export, Function, Import, Need};
 use crate::output::{self, Format, Report};
 use crate::providers;
 use crate::styled::{Style, Styled};
 use crate::target::{AppTarget, ComponentTarget};
+use crate::wit_source;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -29,6 +34,7 @@ Examples:
   weft inspect shop/storefront
   weft inspect shop/storefront --all      every interface of WASI, and the WIT of the component
   weft inspect shop/storefront -o json | jq -r .wit
+  weft inspect orders.wasm --openapi --wit wit     the OpenAPI document of its interface
 
 A path that exists is read from this machine, without a host; any other argument names a deployed
 component.";
@@ -43,6 +49,15 @@ pub(crate) struct Inspect {
     /// Print every interface of WASI, and the WIT of the component
     #[arg(long)]
     all: bool,
+    /// Print the OpenAPI document of an exported interface, as a typed route serves it
+    #[arg(long, conflicts_with = "all")]
+    openapi: bool,
+    /// Read the comments of the document from this folder of WIT files
+    #[arg(long, value_name = "DIR", requires = "openapi")]
+    wit: Option<PathBuf>,
+    /// The interface of the document, if the component exports several
+    #[arg(long, value_name = "INTERFACE", requires = "openapi")]
+    interface: Option<InterfaceName>,
     #[command(flatten)]
     one_host: OneHost,
     /// Print in this format
@@ -67,6 +82,17 @@ struct Inspection {
     is_whole: bool,
 }
 
+/// An OpenAPI document, JSON in every format.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct OpenApi(Value);
+
+impl Report for OpenApi {
+    fn text(&self) -> String {
+        format!("{:#}", self.0)
+    }
+}
+
 impl Inspect {
     /// Runs the command.
     ///
@@ -81,9 +107,58 @@ impl Inspect {
             }
             Ok(_) | Err(_) => Artifact::read(path).map_err(|error| unusable(&error))?,
         };
+        if self.openapi {
+            let document = openapi(&artifact, self.interface, self.wit.as_deref())?;
+            return output::report(&document, self.output).map(drop);
+        }
         let inspection = Inspection::new(self.component, artifact, self.all);
         output::report(&inspection, self.output).map(drop)
     }
+}
+
+/// The OpenAPI document of an interface that a component exports, without a manifest: each function
+/// is a `POST`.
+fn openapi(
+    artifact: &Artifact,
+    interface: Option<InterfaceName>,
+    folder: Option<&Path>,
+) -> Result<OpenApi, Failure> {
+    let invalid = |message: String| Failure::new(Kind::Input, message);
+    let exports = artifact.description.exports.iter();
+    let exports: Vec<&str> = exports.map(|export| export.name.as_str()).collect();
+    let own = exports.iter().filter(|name| !name.starts_with("wasi:"));
+    let own: Vec<InterfaceName> = own.filter_map(|name| name.parse().ok()).collect();
+    let interface = match (interface, &own[..]) {
+        (Some(interface), _) => interface,
+        (None, [only]) => only.clone(),
+        (None, several) => {
+            let names: Vec<_> = several.iter().map(|name| format!("`{name}`")).collect();
+            let message = format!(
+                "the component exports {} interfaces of its own, expected one: {}",
+                several.len(),
+                names.join(", ")
+            );
+            return Err(invalid(message).or_help("choose one with `--interface`"));
+        }
+    };
+    let wit = wit_source::of(&artifact.bytes, folder, &[&interface]).map_err(invalid)?;
+    let Some(wit) = wit else {
+        let message = format!(
+            "the component does not export `{interface}`; found {}",
+            exports.join(", ")
+        );
+        return Err(invalid(message));
+    };
+    let name = interface.to_string();
+    let model = Interface::select(&wit, &name, |names| {
+        newest_serving(&interface, names.iter().copied())
+    });
+    let model = model.map_err(|error| Failure::from_error(Kind::Input, &error))?;
+    let api = Api::of_interface(&interface, &model).map_err(|mistakes| {
+        let messages = mistakes.into_iter().map(|it| Plain::new(it.message).into());
+        Failure::all(Kind::Input, messages.collect())
+    })?;
+    Ok(OpenApi(api.openapi()))
 }
 
 fn unusable(error: &ArtifactError) -> Failure {

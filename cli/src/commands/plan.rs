@@ -5,6 +5,7 @@ use weft_control::operating::{ChangeKind, HostChange};
 use weft_control::rows::PlacementRow;
 use weft_control::{Client, PlanReport};
 
+use crate::breaking_changes;
 use crate::commands::deploy::{rejected, upload};
 use crate::failure::Failure;
 use crate::get_columns::pins;
@@ -36,7 +37,10 @@ pub(crate) async fn plan(
 ) -> Result<(), Failure> {
     let mut plans = Plans::default();
     let mut rejections = Vec::new();
-    for (manifest, _) in upload(client, manifests).await? {
+    let manifests = upload(client, manifests).await?;
+    let apps = manifests.iter().map(|(manifest, _)| manifest);
+    breaking_changes::check(client, apps, true).await?;
+    for (manifest, _) in manifests {
         match client.plan(&manifest.app).await {
             Ok(report) => plans.0.push(Planned {
                 file: manifest.file,

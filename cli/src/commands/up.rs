@@ -300,6 +300,7 @@ async fn run(host: &Host, manifests: Vec<Manifest>) -> Result<Never, Failure> {
     let client = Client::new(reachable(host.admin_address()).to_string(), host.token());
     let choices = deploy::Choices {
         force: false,
+        breaking: true,
         consent: Consent::Given,
     };
     deploy::deploy(&client, manifests, Format::Text, choices).await?;

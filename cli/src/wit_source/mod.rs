@@ -77,6 +77,22 @@ pub(crate) fn resolve(
     mistakes
 }
 
+/// The WIT of exported interfaces of a component, with the comments of a folder of WIT files if there
+/// is one; `None` if the component lacks one of them.
+///
+/// # Errors
+/// The message, if either cannot be read.
+pub(crate) fn of(
+    bytes: &[u8],
+    folder: Option<&Path>,
+    interfaces: &[&InterfaceName],
+) -> Result<Option<String>, String> {
+    match folder {
+        Some(folder) => of_folder(folder, interfaces),
+        None => of_component(bytes, interfaces),
+    }
+}
+
 /// The WIT of exported interfaces of a component; `None` if it lacks one.
 fn of_component(bytes: &[u8], interfaces: &[&InterfaceName]) -> Result<Option<String>, String> {
     let description = weft_compose::describe(bytes).map_err(|error| error.to_string())?;

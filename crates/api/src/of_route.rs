@@ -2,7 +2,9 @@
 
 use weft_json::Interface;
 use weft_lattice_config::interface::newest_serving;
-use weft_lattice_config::{ComponentSpec, Mistake, RouteSpec, WitSource};
+use weft_lattice_config::{
+    ComponentSpec, InterfaceName, Mistake, PathPrefix, RouteSpec, WitSource,
+};
 
 use crate::api::Api;
 
@@ -33,5 +35,18 @@ impl Api {
         let interface =
             interface.map_err(|error| vec![Mistake::new("interface", error.to_string())])?;
         Self::new(route, &interface)
+    }
+
+    /// The API of an interface without a manifest: `POST /NAME` for each function. `name` is that of
+    /// the interface.
+    ///
+    /// # Errors
+    /// The functions that cannot be served.
+    pub fn of_interface(name: &InterfaceName, interface: &Interface) -> Result<Self, Vec<Mistake>> {
+        let component = "component".parse();
+        let component = component.map_err(|_| vec![Mistake::new("to", "invalid name")])?;
+        let mut route = RouteSpec::raw(None, PathPrefix::default(), component);
+        route.interface = Some(name.clone());
+        Self::new(&route, interface)
     }
 }
