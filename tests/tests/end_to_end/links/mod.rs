@@ -11,7 +11,7 @@ use weft_tests::{Files, PATIENCE, Weft, eventually};
 /// An app of the conformance guests: `importer` calls `failures` of `fragile`, and all else of `sturdy`. The fields
 /// are those of the component `fragile`, of the links to it, and of the other links.
 fn fragile(files: &Files, component: &str, link: &str, others: &str) -> Weft {
-    let others = ["values", "interface", "direct", "resources", "resource-users"]
+    let others = ["values", "maps", "interface", "direct", "resources", "resource-users"]
         .map(|interface| {
             format!("- {{from: importer, interface: \"fixture:conformance/{interface}\", to: sturdy{others}}}\n")
         })
