@@ -3,6 +3,7 @@
 
 mod chains;
 mod choice;
+mod crossed_resources;
 mod fate;
 mod refusals;
 
