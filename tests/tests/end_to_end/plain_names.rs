@@ -84,6 +84,17 @@ fn of_several_exports_of_an_interface_the_one_with_the_name_of_the_import_is_lin
     );
     weft.deployed(&two_links);
     assert_eq!(weft.called("several/client", "ask-both()"), "(2, 20)");
+    assert_eq!(weft.called("several/server", "backup.answer()"), "1");
+    weft.call("several/server", "spare.answer()")
+        .expect_code(1)
+        .expect_stderr(&["`spare.answer`", "`backup.answer`, `primary.answer`"]);
+
+    let text = std::fs::read_to_string(&two_links).unwrap();
+    let ambiguous = files.write("two.yaml", text.replace("to: other", "to: server"));
+    weft.deploy(&ambiguous).expect_code(1).expect_stderr(&[
+        "`server` exports `fixture:version/answer` under several names, `backup`, `primary`; \
+         expected one",
+    ]);
 
     let one = files.app(
         "one",
@@ -151,6 +162,9 @@ fn a_link_without_the_name_of_a_plain_import_is_refused_with_the_name() {
         "import `primary` of component `client` has no link",
         "`{from: client, interface: fixture:version/answer, name: primary, to: server}`",
     ]);
+    let inline = "- {from: client, interface: \"test:any/name\", name: secondary, to: server}";
+    let refused = weft.deploy(&manifest(&[inline])).expect_code(1);
+    refused.expect_stderr(&["expected `server` to export `test:any/name` or `secondary`, found `fixture:version/answer@0.1.3`"]);
     let unnamed = "- {from: client, interface: \"fixture:version/answer\", to: server}";
     let refused = weft.deploy(&manifest(&[secondary, unnamed])).expect_code(1);
     refused.expect_stderr(&[

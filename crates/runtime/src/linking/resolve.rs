@@ -197,13 +197,18 @@ impl<'a> Resolver<'a> {
         let others: Vec<_> = others.filter(|other| other.name != *name).collect();
         let exporters = others.iter().copied();
         let exporters: Vec<&str> = exporters
-            .filter(|other| matches!(self.export_for(other, import, None), Ok(Some(_))))
+            .filter(|other| !matches!(self.export_for(other, import, None), Ok(None)))
             .map(|other| other.name.as_str())
             .collect();
         let message = format!("import `{}` of component `{name}` has no link", import.name);
         if let Some(exporter) = exporters.first() {
+            // An interface that is written in the world has no name, but a link needs one.
+            let prefix = match interface.contains(':') {
+                true => "",
+                false => "NAMESPACE:PACKAGE/",
+            };
             let help = format!(
-                "add `{{from: {name}, interface: {interface}, {}to: {exporter}}}` to `spec.links` \
+                "add `{{from: {name}, interface: {prefix}{interface}, {}to: {exporter}}}` to `spec.links` \
                  (exported by {})",
                 link_name(import),
                 list(&exporters)
@@ -298,9 +303,12 @@ impl<'a> Resolver<'a> {
             }
         }
         let exports = self.exports(target);
-        let requested = interface_of(import);
+        let requested = match interface_of(import) {
+            interface if interface.contains(':') => format!("`{interface}`"),
+            plain => format!("`{}` or `{plain}`", link.interface),
+        };
         let message = format!(
-            "link `{}` → `{}`: expected `{}` to export `{requested}`, found {}",
+            "link `{}` → `{}`: expected `{}` to export {requested}, found {}",
             link.from,
             link.to,
             link.to,
@@ -568,7 +576,11 @@ fn link_name(import: &Extern) -> String {
 
 /// The message and help for a link whose target exports the interface under several names.
 fn several_exports(link: &LinkSpec, import: &Extern, exports: &[&str]) -> (String, String) {
-    let (from, to, interface) = (&link.from, &link.to, interface_of(import));
+    let (from, to) = (&link.from, &link.to);
+    let interface = match interface_of(import) {
+        interface if interface.contains(':') => interface.to_owned(),
+        _ => link.interface.to_string(),
+    };
     let message = format!(
         "link `{from}` → `{to}`: `{to}` exports `{interface}` under several names, {}; expected one",
         list(exports)
@@ -576,7 +588,7 @@ fn several_exports(link: &LinkSpec, import: &Extern, exports: &[&str]) -> (Strin
     let help = format!(
         "import it in `{from}` under the name of one of them, or write `export {};` in the world of \
          `{to}`",
-        unversioned(interface)
+        unversioned(&interface)
     );
     (message, help)
 }
