@@ -121,8 +121,9 @@ impl CallError {
     }
 }
 
-/// A parsed expression: `ns:pkg/iface[@version].func(args)`, `name.func(args)` for an interface with
-/// a plain name, or `func(args)` for a function of the component itself or of one of its interfaces.
+/// A parsed expression: `ns:pkg/iface[@version].func(args)`, `name.func(args)` for an interface
+/// with a plain name, or `func(args)` for a function of the component itself or of one of its
+/// interfaces.
 #[derive(Debug, PartialEq, Eq)]
 struct Expression<'a> {
     interface: Option<Interface<'a>>,
