@@ -57,27 +57,30 @@ const PACKAGES: &str = "package shop:catalog@0.2.0 {
 }";
 
 fn name(interface: &str) -> String {
-    if ["mine", "flat"].contains(&interface) {
+    if ["mine", "flat", "named", "carts"].contains(&interface) {
         interface.to_owned()
     } else {
         format!("shop:catalog/{interface}@0.2.0")
     }
 }
 
-/// A world with these items: interfaces of the packages, or interfaces of the world itself.
+/// A world with these items: interfaces of the packages, some under plain names, or interfaces of
+/// the world itself.
 fn world(word: &str, interfaces: &[&str]) -> String {
     let items = interfaces.iter().map(|interface| match *interface {
         "mine" => format!(
             "{word} mine: interface {{ record point {{ x: f32 }} f: func(a: point) -> u32; g: func(a: u32); }}"
         ),
         "flat" => format!("{word} flat: interface {{ %type: func(%import: u32) -> u32; }}"),
+        "named" => format!("{word} named: shop:catalog/pricing@0.2.0;"),
+        "carts" => format!("{word} carts: shop:catalog/baskets@0.2.0;"),
         other => format!("{word} {};", name(other)),
     });
     items.collect()
 }
 
 fn validate(bytes: &[u8]) {
-    Validator::new_with_features(WasmFeatures::default())
+    Validator::new_with_features(WasmFeatures::default().union(WasmFeatures::CM_IMPLEMENTS))
         .validate_all(bytes)
         .expect("a generated component is valid");
 }
@@ -131,6 +134,8 @@ fn a_stub_replaces_the_imports_of_its_importer() {
         (&["flat"], &[direct], &[call]),
         (&["plain-types"], &[call, direct], &[call]),
         (&["mine"], &[call, direct], &[call]),
+        (&["named"], &[call, direct, types], &[call, types]),
+        (&["carts"], &[call, types], &[call, types]),
         (&["types", "pricing"], &[call, direct], &[call]),
         (
             &["pricing", "stock", "mine"],
@@ -165,6 +170,9 @@ fn a_skeleton_is_fused_with_the_exports_of_its_exporter() {
     for interfaces in [
         &["pricing"][..],
         &["mine"],
+        &["named"],
+        &["carts"],
+        &["named", "pricing", "carts"],
         &["types", "pricing", "plain-types"],
         &["baskets"],
         &["baskets", "checkout"],
