@@ -18,8 +18,8 @@ use wit_parser::{Resolve, SourceMap};
 use crate::manifest::Upload;
 
 /// Replaces the WIT source of each component by the text of the interfaces that its typed routes
-/// serve, and removes it from a component without such routes. Returns the components for which that
-/// is impossible; those whose own bytes cannot be used are left to others.
+/// serve, and removes it from a component without such routes. Returns the components for which
+/// that is impossible; those whose own bytes cannot be used are left to others.
 pub(crate) fn resolve(
     app: &mut App,
     directory: &Path,
@@ -77,8 +77,8 @@ pub(crate) fn resolve(
     mistakes
 }
 
-/// The WIT of exported interfaces of a component, with the comments of a folder of WIT files if there
-/// is one; `None` if the component lacks one of them.
+/// The WIT of exported interfaces of a component, with the comments of a folder of WIT files if
+/// there is one; `None` if the component lacks one of them.
 ///
 /// # Errors
 /// The message, if either cannot be read.

@@ -37,8 +37,8 @@ impl Api {
         Self::new(route, &interface)
     }
 
-    /// The API of an interface without a manifest: `POST /NAME` for each function. `name` is that of
-    /// the interface.
+    /// The API of an interface without a manifest: `POST /NAME` for each function. `name` is that
+    /// of the interface.
     ///
     /// # Errors
     /// The functions that cannot be served.

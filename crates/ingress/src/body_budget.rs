@@ -1,5 +1,5 @@
-//! The memory that the bodies of requests take together: some are received as a whole, as uploads and
-//! the arguments of functions, and many may arrive at once.
+//! The memory that the bodies of requests take together: some are received as a whole, as uploads
+//! and the arguments of functions, and many may arrive at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Default for BodyBudget {
 }
 
 impl BodyBudget {
-    /// Waits for room for a body of at most `bytes`; `None` if there is none in time.
+    /// Waits for room for a body of at most `bytes`; `None` if no room comes in time.
     pub async fn take(&self, bytes: usize) -> Option<BodyShare> {
         let units = u32::try_from(bytes.min(BYTES_MAX).div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
         let permits = self.0.clone().acquire_many_owned(units);

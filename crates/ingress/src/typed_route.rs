@@ -184,8 +184,8 @@ impl TypedRoute {
         }
     }
 
-    /// The most bytes of encoded arguments: those of a body, since its encoding is no longer than
-    /// its text but for short numbers.
+    /// The most bytes of encoded arguments: those of a body, whose encoding is rarely longer than
+    /// its text.
     fn encoded_bytes_max(&self) -> usize {
         usize::try_from(self.body_bytes_max)
             .unwrap_or(usize::MAX)

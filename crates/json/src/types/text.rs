@@ -60,8 +60,8 @@ impl Interface {
         Self::chosen(&resolve(text)?, requested, choose)
     }
 
-    /// Creates the model of an interface as [`select`](Self::select) does, without comments and with
-    /// the functions in the order of their names: equal for all texts with the same types.
+    /// Creates the model of an interface as [`select`](Self::select) does, without comments and
+    /// with the functions in the order of their names: equal for all texts with the same types.
     ///
     /// # Errors
     /// As of [`from_text`](Self::from_text).

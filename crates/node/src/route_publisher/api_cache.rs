@@ -1,5 +1,5 @@
-//! The APIs of routes that serve an interface. Checking one takes a parse of its WIT, and a table is
-//! made often.
+//! The APIs of routes that serve an interface. Checking one takes a parse of its WIT, and a table
+//! is made often.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
