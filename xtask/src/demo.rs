@@ -42,6 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let host = Host::start_attached(&weft, &data, &signals)?;
     host.weft(&["deploy", shop::MANIFEST])?;
     host.weft(&["get", "links"])?;
+    shop::use_api(host.http)?;
     shop::place_order(host.http)?;
     if options.exit {
         host.end()?;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use weft_harness::http::Request;
+use weft_harness::http::{Connection, Request, Response};
 
 use crate::command::print_line;
 
@@ -58,6 +58,47 @@ pub(crate) fn place_order(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
+/// Places an order by the typed API, reads it back, and sends one with mistakes, which the host
+/// answers. Prints each request and response.
+///
+/// # Errors
+/// If a response is wrong.
+pub(crate) fn use_api(address: SocketAddr) -> Result<()> {
+    let stock = get(address, "/api/stock/sencha", 200)?;
+    if stock.as_u64().is_some_and(|left| left > 0) {
+        let order = post(address, r#"{"lines":[{"sku":"sencha","quantity":1}]}"#, 201)?;
+        let read_back = get(address, &format!("/api/orders/{}", order["id"]), 200)?;
+        ensure!(read_back == order, "expected {order}, found {read_back}");
+    }
+    let problem = post(
+        address,
+        r#"{"lines":[{"sku":"cup","quantity":"two"}]}"#,
+        400,
+    )?;
+    let pointer = problem.pointer("/errors/0/pointer").and_then(Value::as_str);
+    let expected = "/lines/0/quantity";
+    ensure!(
+        pointer == Some(expected),
+        "expected an error at `{expected}`, found {problem}"
+    );
+    Ok(())
+}
+
+/// Sends a body of JSON to the typed API.
+fn post(address: SocketAddr, body: &str, status: u16) -> Result<Value> {
+    print_line(&format!("POST http://{address}/api/orders {body}"));
+    let request = format!(
+        "POST /api/orders HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut connection = Connection::open(address).context("no connection")?;
+    connection
+        .send(request.as_bytes())
+        .context("the host does not read the request")?;
+    checked(&connection.response().context("no response")?, status)
+}
+
 fn choose(address: SocketAddr) -> Result<(&'static Purchase, u64)> {
     for purchase in &PURCHASES {
         let quote = get(address, &quote_path(purchase), 200)?;
@@ -90,6 +131,11 @@ fn get(address: SocketAddr, path: &str, status: u16) -> Result<Value> {
 
 fn send(address: SocketAddr, request: Request<'_>, status: u16) -> Result<Value> {
     let response = request.try_send(address).context("no response")?;
+    checked(&response, status)
+}
+
+/// Prints a response and checks its status.
+fn checked(response: &Response, status: u16) -> Result<Value> {
     print_line(&format!(
         "  → {} {}",
         response.status,

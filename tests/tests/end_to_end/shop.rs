@@ -176,15 +176,22 @@ fn what_runs_can_be_listed_as_arrays() {
     let links = weft.get("links");
     for link in &links {
         let to_provider = ["orders-db", "log"].contains(&link["to"].as_str().unwrap());
-        let mode = if to_provider { "host" } else { "fused" };
+        let mode = match link["from"].as_str() {
+            Some("http") => "local",
+            _ if to_provider => "host",
+            _ => "fused",
+        };
         assert_eq!(link["mode"], mode, "{link}");
     }
-    assert_eq!(links.len(), 5);
+    assert_eq!(links.len(), 6);
+    let why = weft.run(&["link", "why", "shop", "http", "shop:catalog/orders"]);
+    let why = why.expect_code(0).stdout;
+    assert!(why.contains("HTTP server of this host"), "{why}");
     for (what, rows) in [
         ("apps", 1),
         ("components", 3),
         ("providers", 2),
-        ("routes", 1),
+        ("routes", 2),
         ("hosts", 1),
     ] {
         assert_eq!(weft.get(what).len(), rows, "{what}");
