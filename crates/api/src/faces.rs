@@ -80,12 +80,21 @@ impl Faces {
     }
 }
 
+/// The face of a path below the route, as it stands in a request; `None` for the paths of
+/// operations.
+#[must_use]
+pub fn face_of(below: &str) -> Option<Face> {
+    let path = below.strip_prefix('/')?;
+    let mut faces = [Face::Docs, Face::Rpc, Face::Mcp].into_iter();
+    faces.find(|face| paths(*face).contains(&path))
+}
+
 /// The paths of a face below the route. The operations have their own.
 #[must_use]
 pub fn paths(face: Face) -> &'static [&'static str] {
     match face {
         Face::Http => &[],
-        Face::Docs => &["openapi.json", "docs"],
+        Face::Docs => &["openapi.json", "docs", "docs/docs.css", "docs/docs.js"],
         Face::Rpc => &["rpc"],
         Face::Mcp => &["mcp"],
     }
@@ -93,7 +102,11 @@ pub fn paths(face: Face) -> &'static [&'static str] {
 
 fn template(path: &str) -> PathTemplate {
     PathTemplate {
-        segments: vec![Segment::Literal(path.to_owned())],
+        segments: path.split('/').map(literal).collect(),
         rest: None,
     }
+}
+
+fn literal(segment: &str) -> Segment {
+    Segment::Literal(segment.to_owned())
 }

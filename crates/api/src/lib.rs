@@ -14,6 +14,8 @@
 
 mod api;
 mod compare;
+mod docs;
+mod document;
 mod etag;
 mod faces;
 mod failure;
@@ -23,6 +25,7 @@ mod mistakes;
 mod of_route;
 mod openapi;
 mod operation;
+pub mod origin;
 mod outcome;
 mod percent;
 mod problem;
@@ -34,7 +37,9 @@ mod type_text;
 
 pub use api::Api;
 pub use compare::{BreakingChange, breaking_changes};
-pub use faces::{Faces, Listener, paths};
+pub use docs::Docs;
+pub use document::{Document, not_post};
+pub use faces::{Faces, Listener, face_of, paths};
 pub use failure::ERROR_ID;
 pub use inputs::{BodyInput, RequestInput};
 pub use operation::Operation;

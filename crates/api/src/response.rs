@@ -1,6 +1,6 @@
 //! A response to a client.
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use weft_wire::SimpleType;
 
 /// A response, for any server.
@@ -40,7 +40,18 @@ impl Response {
         }
     }
 
-    pub(crate) fn empty(status: StatusCode) -> Self {
+    /// A response with JSON.
+    #[must_use]
+    pub fn json(status: StatusCode, json: String) -> Self {
+        let mut response = Self::new(status, Body::Bytes(json.into_bytes()));
+        let json = HeaderValue::from_static("application/json");
+        response.headers.insert(header::CONTENT_TYPE, json);
+        response
+    }
+
+    /// A response without a body.
+    #[must_use]
+    pub fn empty(status: StatusCode) -> Self {
         Self::new(status, Body::Bytes(Vec::new()))
     }
 }

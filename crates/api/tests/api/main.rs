@@ -2,6 +2,7 @@
 
 mod arguments;
 mod compare;
+mod docs;
 mod guide;
 mod mistakes;
 mod openapi;
