@@ -33,6 +33,7 @@ mod query;
 mod quote;
 mod response;
 mod routing;
+pub mod rpc;
 mod type_text;
 
 pub use api::Api;
@@ -43,7 +44,7 @@ pub use faces::{Faces, Listener, face_of, paths};
 pub use failure::ERROR_ID;
 pub use inputs::{BodyInput, RequestInput};
 pub use operation::Operation;
-pub use outcome::{Accept, Output};
+pub use outcome::{Accept, Output, Returned};
 pub use problem::{INPUT_ERRORS_MAX, InputError, InputPlace, PROBLEM_JSON, Problem};
 pub use response::{Body, Response};
 pub use routing::{Allow, Matched, PathError, PathValues, Unmatched};

@@ -126,6 +126,11 @@ impl Problem {
         self.0.status
     }
 
+    /// The sentence about all problems of its type.
+    pub(crate) fn title(&self) -> &str {
+        &self.0.title
+    }
+
     /// The errors of a request that does not fit the operation.
     #[must_use]
     pub fn errors(&self) -> &[InputError] {
@@ -142,7 +147,8 @@ impl Problem {
         response
     }
 
-    fn json(&self) -> Vec<u8> {
+    /// The document.
+    pub(crate) fn json(&self) -> Vec<u8> {
         let parts = &*self.0;
         let value = parts.value.as_deref();
         let document = Document {

@@ -125,7 +125,7 @@ impl Operation {
 }
 
 /// The problem of arguments that exceed the limit.
-fn too_large(limit: usize) -> Problem {
+pub(super) fn too_large(limit: usize) -> Problem {
     let title = "The request is too large";
     Problem::of_host(http::StatusCode::PAYLOAD_TOO_LARGE, "too-large", title).with_detail(format!(
         "expected at most {limit} bytes as a value (`limits.body`)"
@@ -133,7 +133,7 @@ fn too_large(limit: usize) -> Problem {
 }
 
 /// The problem of a body that is not JSON or not CBOR.
-fn unreadable(error: &DecodeError) -> Problem {
+pub(super) fn unreadable(error: &DecodeError) -> Problem {
     let title = "The body is malformed";
     Problem::of_host(http::StatusCode::BAD_REQUEST, "body", title).with_detail(error.to_string())
 }

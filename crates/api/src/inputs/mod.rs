@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bind;
+mod params;
 
 use http::HeaderName;
 use weft_json::{Param, Type};

@@ -4,6 +4,7 @@
 pub(crate) mod errors;
 mod location;
 mod respond;
+mod returned;
 
 use http::StatusCode;
 use weft_json::{Function, Kind, Type};
@@ -17,6 +18,7 @@ pub(crate) use self::errors::{ErrorRule, ErrorRules, case_names};
 pub(crate) use self::location::Location;
 pub use self::respond::Accept;
 pub(crate) use self::respond::{guest_problem_kind, title};
+pub use self::returned::Returned;
 
 /// The responses of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,19 +51,26 @@ impl Operation {
     #[must_use]
     pub fn response(&self, result: &[u8], accept: &Accept) -> Response {
         self.try_response(result, accept).unwrap_or_else(|error| {
-            let title = "The result of the component has no form in the response";
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            let mut response = Problem::of_host(status, "result", title).response();
-            let reason = match std::error::Error::source(&error) {
-                Some(source) => format!("{error}: {source}"),
-                None => error.to_string(),
-            };
-            response.log = Some(format!(
-                "the result of `{}` has no response: {reason}",
-                self.function()
-            ));
+            let (problem, log) = self.malformed_result(&error);
+            let mut response = problem.response();
+            response.log = Some(log);
             response
         })
+    }
+
+    /// The problem of a result that is not one of the function, and a line for the log.
+    pub(super) fn malformed_result(&self, error: &EncodeError) -> (Problem, String) {
+        let title = "The result of the component has no form in the response";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let reason = match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        let log = format!(
+            "the result of `{}` has no response: {reason}",
+            self.function()
+        );
+        (Problem::of_host(status, "result", title), log)
     }
 
     fn try_response(&self, result: &[u8], accept: &Accept) -> Result<Response, EncodeError> {
@@ -79,7 +86,12 @@ impl Operation {
         }
     }
 
-    fn written(&self, format: Format, ty: &Type, value: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    pub(super) fn written(
+        &self,
+        format: Format,
+        ty: &Type,
+        value: &[u8],
+    ) -> Result<Vec<u8>, EncodeError> {
         let mut body = Vec::new();
         encode::value(format, value, ty, self.settings, BODY_BYTES_MAX, &mut body)?;
         Ok(body)
@@ -161,12 +173,24 @@ impl Operation {
     // === errors ===
 
     fn error_response(&self, errors: &ErrorOutput, value: &[u8]) -> Result<Response, EncodeError> {
+        let (problem, log) = self.error_problem(errors, value)?;
+        let mut response = problem.response();
+        response.log = log;
+        Ok(response)
+    }
+
+    /// The problem of an error that the function returned, and a hidden value for the log.
+    pub(super) fn error_problem(
+        &self,
+        errors: &ErrorOutput,
+        value: &[u8],
+    ) -> Result<(Problem, Option<String>), EncodeError> {
         let Some(ty) = &errors.ty else {
             decoder(value)?.finish()?;
             let kind = guest_problem_kind(self, None, None);
             let title = title(None, "failed");
             let problem = Problem::of_guest(errors.rules.rule(0).status, kind, title);
-            return Ok(problem.response());
+            return Ok((problem, None));
         };
         let found = FoundError::read(ty, value)?;
         let rule = errors.rules.rule(found.index);
@@ -182,15 +206,14 @@ impl Operation {
             true => (None, json),
             false => (json, None),
         };
-        let mut response = Problem::of_guest(rule.status, kind.clone(), found.title)
-            .with_case(found.case)
-            .with_value(shown)
-            .response();
-        response.log = hidden.map(|json| {
+        let log = hidden.map(|json| {
             let end = json.floor_char_boundary(LOGGED_BYTES_MAX);
             format!("`{}` returned {kind}: {}", self.function(), &json[..end])
         });
-        Ok(response)
+        let problem = Problem::of_guest(rule.status, kind, found.title)
+            .with_case(found.case)
+            .with_value(shown);
+        Ok((problem, log))
     }
 }
 
@@ -236,7 +259,7 @@ impl<'e> FoundError<'e> {
     }
 }
 
-fn decoder(bytes: &[u8]) -> Result<Decoder<'_>, weft_wire::DecodeError> {
+pub(super) fn decoder(bytes: &[u8]) -> Result<Decoder<'_>, weft_wire::DecodeError> {
     Decoder::new(bytes, Limits::LINK)
 }
 

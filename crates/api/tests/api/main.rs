@@ -8,6 +8,7 @@ mod mistakes;
 mod openapi;
 mod responses;
 mod routing;
+mod rpc;
 
 use std::fs;
 use std::path::{Path, PathBuf};
