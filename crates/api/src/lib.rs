@@ -20,6 +20,7 @@ mod etag;
 mod faces;
 mod failure;
 mod inputs;
+pub mod mcp;
 mod media;
 mod mistakes;
 mod of_route;

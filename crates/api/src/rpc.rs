@@ -34,7 +34,7 @@ pub const CODE_OF_FAILURES: i32 = -32000;
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
 const METHOD_NOT_FOUND: i32 = -32601;
-const INVALID_PARAMS: i32 = -32602;
+pub(crate) const INVALID_PARAMS: i32 = -32602;
 const INTERNAL_ERROR: i32 = -32603;
 
 /// A call, or a notification.
@@ -281,7 +281,7 @@ struct ErrorObject<'a> {
 }
 
 impl RpcError {
-    fn new(code: i32, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -293,7 +293,7 @@ impl RpcError {
         Self::new(PARSE_ERROR, format!("Parse error: {error}"))
     }
 
-    fn invalid_request(reason: impl fmt::Display) -> Self {
+    pub(crate) fn invalid_request(reason: impl fmt::Display) -> Self {
         Self::new(INVALID_REQUEST, format!("Invalid Request: {reason}"))
     }
 
@@ -334,6 +334,13 @@ impl RpcError {
         Self {
             data: String::from_utf8(problem.json()).ok(),
             ..Self::new(code, problem.title())
+        }
+    }
+
+    pub(crate) fn with_data(self, json: String) -> Self {
+        Self {
+            data: Some(json),
+            ..self
         }
     }
 

@@ -7,7 +7,7 @@ mod links;
 mod parameters;
 mod path_names;
 mod responses;
-mod schemas;
+pub(crate) mod schemas;
 
 use std::collections::BTreeMap;
 
@@ -26,11 +26,14 @@ const OPENAPI: &str = "3.1.0";
 /// The version of an API whose interface has none; a document must have one.
 const NO_VERSION: &str = "0.0.0";
 
+/// The place of the definitions of types.
+const DEFINITIONS: &str = "#/components/schemas/";
+
 impl Api {
     /// The OpenAPI document of the operations.
     #[must_use]
     pub fn openapi(&self) -> Value {
-        let (schemas, ids) = (Schemas::new(self), operation_ids(self));
+        let (schemas, ids) = (Schemas::new(self, DEFINITIONS), operation_ids(self));
         let names = PathNames::new(self);
         let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
         for (operation, id) in self.operations().iter().zip(&ids) {

@@ -4,13 +4,15 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
-use weft_json::{Interface, Settings, Type, TypeName, schema};
+use weft_json::{Interface, Param, Settings, Type, TypeName, schema};
 
 use crate::api::Api;
 
 /// The schemas of the named types of an API. Those that are mentioned are in the document.
-pub(super) struct Schemas {
+pub(crate) struct Schemas {
     settings: Settings,
+    /// The start of all references.
+    root: &'static str,
     types: Vec<Type>,
     /// The key of each type.
     keys: BTreeMap<TypeName, String>,
@@ -20,7 +22,8 @@ pub(super) struct Schemas {
 }
 
 impl Schemas {
-    pub(super) fn new(api: &Api) -> Self {
+    /// The schemas of a document with definitions below `root`.
+    pub(crate) fn new(api: &Api, root: &'static str) -> Self {
         let functions = api.operations().iter().map(|it| it.function.clone());
         let interface = Interface {
             functions: functions.collect(),
@@ -34,6 +37,7 @@ impl Schemas {
         });
         Self {
             settings: api.settings(),
+            root,
             keys: keys.collect(),
             types,
             mentioned: RefCell::default(),
@@ -41,34 +45,44 @@ impl Schemas {
         }
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         self.settings
     }
 
     /// The schema of a type where it is mentioned.
-    pub(super) fn mention(&self, ty: &Type) -> Value {
+    pub(crate) fn mention(&self, ty: &Type) -> Value {
         schema::mention(ty, self.settings, &|name| self.reference(name))
+    }
+
+    /// The schema of a type in full, if it has a name, too.
+    pub(crate) fn full(&self, ty: &Type) -> Value {
+        schema::of(ty, self.settings, &|name| self.reference(name))
+    }
+
+    /// The schema of an object of parameters.
+    pub(crate) fn arguments(&self, params: &[Param]) -> Value {
+        schema::arguments(params, self.settings, &|name| self.reference(name))
     }
 
     fn reference(&self, name: &TypeName) -> String {
         self.mentioned.borrow_mut().insert(name.clone());
-        format!("#/components/schemas/{}", self.key(name))
+        format!("{}{}", self.root, self.key(name))
     }
 
     /// The key of a named type. No other key begins with it and a dot.
-    pub(super) fn key<'s>(&'s self, name: &'s TypeName) -> &'s str {
+    pub(crate) fn key<'s>(&'s self, name: &'s TypeName) -> &'s str {
         self.keys.get(name).map_or(&name.name, String::as_str)
     }
 
     /// A reference to the schema of a problem, which has the key.
-    pub(super) fn problem(&self, key: &str, schema: Value) -> Value {
+    pub(crate) fn problem(&self, key: &str, schema: Value) -> Value {
         self.problems.borrow_mut().insert(key.to_owned(), schema);
-        json!({ "$ref": format!("#/components/schemas/{key}") })
+        json!({ "$ref": format!("{}{key}", self.root) })
     }
 
     /// The definitions of all problems, and of all types that were mentioned, directly or by
     /// others.
-    pub(super) fn definitions(&self) -> Map<String, Value> {
+    pub(crate) fn definitions(&self) -> Map<String, Value> {
         let mut definitions = self.problems.borrow().clone();
         // A type stands after its parts, so in reverse all types that mention it come before it.
         for ty in self.types.iter().rev() {

@@ -4,6 +4,7 @@ mod arguments;
 mod compare;
 mod docs;
 mod guide;
+mod mcp;
 mod mistakes;
 mod openapi;
 mod responses;
