@@ -15,7 +15,7 @@ use crate::handler::{Body, BodyError, Handler, RequestBody};
 use crate::readiness::{READY_PATH, ReadinessSource};
 use crate::routes::{RouteTable, RouteTarget};
 use crate::server::{Context, HEADERS_MAX};
-use crate::{bodiless, error_response, request_target, target_check};
+use crate::{bodiless, error_response, faces, request_target, target_check};
 
 impl Context {
     /// Answers a request, and ends its connection if the host is about to end.
@@ -73,7 +73,7 @@ impl Context {
             Some(RouteTarget::Typed(route)) => {
                 let route = route.clone();
                 // Boxed for the same reason.
-                Box::pin(route.respond(request, &self.bodies)).await
+                Box::pin(faces::respond(&route, request, self)).await
             }
             Some(RouteTarget::Unavailable(reason)) => error_response::busy(reason),
             None if routes.is_partial() => {

@@ -16,6 +16,7 @@ mod bodiless;
 mod body_budget;
 mod body_prefix;
 mod connection;
+mod faces;
 mod forward;
 mod handler;
 mod headers;

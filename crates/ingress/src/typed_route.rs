@@ -6,7 +6,7 @@
 //! 3. The call goes to the component like a call over a link, on this host or another.
 //! 4. Its result, or its failure, is converted to the response.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +15,10 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body as _;
 use tokio::time::{Instant, timeout_at};
-use weft_api::{Accept, Api, Body as ApiBody, BodyInput, Matched, Problem, RequestInput};
+use weft_api::mcp::Tools;
+use weft_api::{
+    Accept, Api, Body as ApiBody, BodyInput, Docs, Matched, Operation, Problem, RequestInput,
+};
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{AppName, ComponentSpec};
 use weft_link::{FrameTransport, FunctionCall, LinkFailure};
@@ -43,6 +46,10 @@ pub struct TypedRoute {
     /// The longest duration of a request.
     time_limit: Duration,
     body_bytes_max: u64,
+    /// The documents of the face `docs`, from its first request on.
+    docs: OnceLock<Docs>,
+    /// The tools of the face `mcp`, from its first request on.
+    tools: OnceLock<Tools>,
 }
 
 /// A request without its body, and the API that it is for.
@@ -57,8 +64,14 @@ struct PreparedCall {
     accept: Accept,
 }
 
+/// A call without a result, and the problem for the client.
+pub(crate) struct FailedCall {
+    pub(crate) code: FailureCode,
+    pub(crate) problem: Problem,
+}
+
 /// A response in place of that of the component.
-type Rejection = Box<weft_api::Response>;
+pub(crate) type Rejection = Box<weft_api::Response>;
 
 impl TypedRoute {
     /// The route of `api` to a component of an app, which `transport` reaches.
@@ -78,6 +91,8 @@ impl TypedRoute {
             transport,
             time_limit: deadline(component),
             body_bytes_max: body_bytes_max(component),
+            docs: OnceLock::new(),
+            tools: OnceLock::new(),
         }
     }
 
@@ -93,6 +108,45 @@ impl TypedRoute {
         &self.api
     }
 
+    /// The documents of the face `docs`.
+    pub(crate) fn docs(&self) -> &Docs {
+        self.docs.get_or_init(|| Docs::new(&self.api))
+    }
+
+    /// The tools of the face `mcp`.
+    pub(crate) fn tools(&self) -> &Tools {
+        self.tools.get_or_init(|| Tools::new(&self.api))
+    }
+
+    /// The latest time at which a request that arrives now completes.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.time_limit
+    }
+
+    /// Calls a function of the component.
+    pub(crate) async fn call_function(
+        &self,
+        operation: &Operation,
+        arguments: &[u8],
+        deadline: Instant,
+    ) -> Result<Bytes, FailedCall> {
+        let function = operation.function();
+        let call = FunctionCall {
+            target: &self.target,
+            interface: &self.api.interface().name,
+            function,
+            caller: CALLER,
+            time_limit: deadline.saturating_duration_since(Instant::now()),
+            is_idempotent: operation.is_idempotent(),
+            arguments,
+        };
+        let result = call.make(&self.transport).await;
+        result.map_err(|failure| FailedCall {
+            code: failure.code(),
+            problem: self.problem_of(function, &failure),
+        })
+    }
+
     /// Responds to a request. Dropping the future, as when the client disconnects, cancels the
     /// call.
     pub(crate) async fn respond(
@@ -100,7 +154,7 @@ impl TypedRoute {
         request: Request<ClientBody>,
         budget: &BodyBudget,
     ) -> Response<Body> {
-        let deadline = Instant::now() + self.time_limit;
+        let deadline = self.deadline();
         let response = self.call(request, budget, deadline).await;
         let response = response.unwrap_or_else(|rejection| *rejection);
         self.sent(response)
@@ -129,18 +183,9 @@ impl TypedRoute {
             off_the_connection(body.len(), move || exchange.prepare(&body, encoded_max)).await??
         };
         drop(body);
-        let function = operation.function();
-        let call = FunctionCall {
-            target: &self.target,
-            interface: &self.api.interface().name,
-            function,
-            caller: CALLER,
-            time_limit: deadline.saturating_duration_since(Instant::now()),
-            is_idempotent: operation.is_idempotent(),
-            arguments: &prepared.arguments,
-        };
-        let result = call.make(&self.transport).await;
-        let result = result.map_err(|failure| self.failed(function, &failure))?;
+        let result = self.call_function(operation, &prepared.arguments, deadline);
+        let result = result.await;
+        let result = result.map_err(|failed| Box::new(failed.problem.response()))?;
         let accept = prepared.accept;
         let exchange = exchange.clone();
         off_the_connection(result.len(), move || {
@@ -151,7 +196,7 @@ impl TypedRoute {
     }
 
     /// Receives a body as a whole.
-    async fn body(
+    pub(crate) async fn body(
         &self,
         mut body: ClientBody,
         budget: &BodyBudget,
@@ -186,25 +231,25 @@ impl TypedRoute {
 
     /// The most bytes of encoded arguments: those of a body, whose encoding is rarely longer than
     /// its text.
-    fn encoded_bytes_max(&self) -> usize {
+    pub(crate) fn encoded_bytes_max(&self) -> usize {
         usize::try_from(self.body_bytes_max)
             .unwrap_or(usize::MAX)
             .min(MAX_VALUE_BYTES)
     }
 
-    /// The response to a call that failed. The message of the failure goes to the log.
-    fn failed(&self, function: &str, failure: &LinkFailure) -> Rejection {
+    /// The problem of a call that failed. The message of the failure goes to the log.
+    fn problem_of(&self, function: &str, failure: &LinkFailure) -> Problem {
         let code = failure.code();
         let is_expected = matches!(code, FailureCode::Busy | FailureCode::Unreachable);
         let id = (!is_expected).then(error_response::error_id);
         if let Some(id) = &id {
             self.log(&format!("error {id}: call of `{function}`: {failure}"));
         }
-        Box::new(Problem::of_failure(code, id.as_deref()).response())
+        Problem::of_failure(code, id.as_deref())
     }
 
     /// The response as it is sent.
-    fn sent(&self, response: weft_api::Response) -> Response<Body> {
+    pub(crate) fn sent(&self, response: weft_api::Response) -> Response<Body> {
         if let Some(line) = &response.log {
             self.log(line);
         }
@@ -220,7 +265,7 @@ impl TypedRoute {
         sent
     }
 
-    fn log(&self, line: &str) {
+    pub(crate) fn log(&self, line: &str) {
         let ComponentId { app, component } = &*self.target;
         logs::guest_line(app.as_str(), component.as_str(), GuestStream::Host, line);
     }
@@ -253,7 +298,7 @@ impl Exchange {
 }
 
 /// Runs a conversion of `bytes` bytes, on another thread if they are many.
-async fn off_the_connection<R: Send + 'static>(
+pub(crate) async fn off_the_connection<R: Send + 'static>(
     bytes: usize,
     convert: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, Rejection> {
