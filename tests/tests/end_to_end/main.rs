@@ -40,6 +40,7 @@ mod refusals;
 mod remote;
 mod shared_instances;
 mod shop;
+mod typed_faces;
 mod typed_http;
 mod views;
 mod wrong_label;

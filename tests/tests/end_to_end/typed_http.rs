@@ -9,7 +9,7 @@ use weft_tests::{Files, NatsServer, PATIENCE, Weft, eventually, start_nats};
 
 use crate::lattice::host;
 
-const SPEC: &str = "\
+pub(crate) const SPEC: &str = "\
 components:
 - {name: pricing, source: {file: guest:pricing}, placement: {require: {place: back}}}
 - {name: orders, source: {file: guest:orders}, placement: {require: {place: back}}, limits: {body: 1MB, deadline: 5s}}
@@ -39,19 +39,24 @@ routes:
 ";
 
 /// A front that runs no component, and a host that runs all.
-struct Lattice {
-    front: Weft,
+pub(crate) struct Lattice {
+    pub(crate) front: Weft,
     back: Weft,
     _nats: NatsServer,
-    files: Files,
+    pub(crate) files: Files,
 }
 
 impl Lattice {
     fn start() -> Self {
+        Self::of(SPEC)
+    }
+
+    /// A lattice with the shop, whose route `/api` has the operations.
+    pub(crate) fn of(spec: &str) -> Self {
         let nats = start_nats();
         let (front, back) = (host(&nats, "place=front"), host(&nats, "place=back"));
         let files = Files::new();
-        let manifest = files.app("shop", SPEC);
+        let manifest = files.app("shop", spec);
         front.wait_for_ready(2);
         front.deploy(&manifest).expect_code(0);
         let lattice = Self {
@@ -69,7 +74,7 @@ impl Lattice {
         lattice
     }
 
-    fn places(&self) -> [(&'static str, SocketAddr); 2] {
+    pub(crate) fn places(&self) -> [(&'static str, SocketAddr); 2] {
         [("here", self.back.http()), ("elsewhere", self.front.http())]
     }
 }
@@ -84,7 +89,7 @@ fn post(address: SocketAddr, path: &str, body: &str) -> Response {
     )
 }
 
-fn raw_post(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> Response {
+pub(crate) fn raw_post(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> Response {
     let length = body.len();
     let head = format!("POST {path} HTTP/1.1\nhost: shop\n{headers}content-length: {length}\n\n");
     let mut connection = Connection::with(address, &head);
