@@ -35,6 +35,7 @@ mod quote;
 mod response;
 mod routing;
 pub mod rpc;
+mod streams;
 mod type_text;
 
 pub use api::Api;
@@ -49,3 +50,4 @@ pub use outcome::{Accept, Output, Returned};
 pub use problem::{INPUT_ERRORS_MAX, InputError, InputPlace, PROBLEM_JSON, Problem};
 pub use response::{Body, Response};
 pub use routing::{Allow, Matched, PathError, PathValues, Unmatched};
+pub use streams::{StreamFormat, StreamWriter};

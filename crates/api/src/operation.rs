@@ -5,10 +5,13 @@ use std::sync::Arc;
 use weft_json::{Function, Settings};
 use weft_lattice_config::template::RequestTemplate;
 use weft_lattice_config::{OperationSpec, RouteSpec};
+use weft_wire::{Scalar, SimpleType};
 
 use crate::inputs::{self, BodyInput, Inputs};
 use crate::mistakes::MistakesAt;
 use crate::outcome::{Outcome, Output};
+use crate::streams::StreamFormat;
+use crate::type_text;
 
 /// A function of an interface with its requests and responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +65,37 @@ impl Operation {
     #[must_use]
     pub fn output(&self) -> &Output {
         &self.outcome.ok
+    }
+
+    /// True if the call of the function is a streaming call: of an `async func`, or with a stream.
+    #[must_use]
+    pub fn is_concurrent(&self) -> bool {
+        self.function.is_async
+            || matches!(self.body(), BodyInput::Stream(_))
+            || matches!(self.output(), Output::Stream(_))
+    }
+
+    /// The reason why a stream of the operation has no form in a body, if it has none.
+    #[must_use]
+    pub fn unserved_stream(&self) -> Option<String> {
+        if let BodyInput::Stream(element) = self.body()
+            && *element != SimpleType::Scalar(Scalar::U8)
+        {
+            let ty = type_text::simple(*element);
+            return Some(format!(
+                "takes a `stream<{ty}>`, and the body of a request can only be a `stream<u8>`"
+            ));
+        }
+        match self.output() {
+            Output::Stream(element) if StreamFormat::of(*element).is_empty() => {
+                let ty = type_text::simple(*element);
+                Some(format!(
+                    "returns a `stream<{ty}>`, and the body of a response can only be a \
+                     `stream<u8>` or a `stream<string>`"
+                ))
+            }
+            _ => None,
+        }
     }
 
     /// True if a call may run twice, because its host was lost: `GET`, `PUT` and `DELETE`.

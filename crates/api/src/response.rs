@@ -1,7 +1,8 @@
 //! A response to a client.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use weft_wire::SimpleType;
+
+use crate::streams::StreamFormat;
 
 /// A response, for any server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub enum Body {
     Stream {
         /// The number of the stream within the call.
         number: u32,
-        /// The type of its elements.
-        element: SimpleType,
+        /// The form of its elements.
+        format: StreamFormat,
     },
 }
 

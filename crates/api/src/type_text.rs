@@ -38,7 +38,7 @@ pub(crate) fn text(ty: &Type) -> String {
     }
 }
 
-fn simple(ty: SimpleType) -> &'static str {
+pub(crate) fn simple(ty: SimpleType) -> &'static str {
     match ty {
         SimpleType::Scalar(scalar) => scalar.name(),
         SimpleType::String => "string",

@@ -9,9 +9,7 @@ use crate::inputs::BodyInput;
 use crate::media::OCTETS;
 use crate::operation::Operation;
 use crate::outcome::Output;
-
-/// The media type of streams of values: a JSON value in each line.
-const LINES: &str = "application/x-ndjson";
+use crate::streams::{LINES, StreamFormat};
 
 /// The body of the requests of an operation.
 pub(super) fn request(operation: &Operation, schemas: &Schemas) -> Option<Value> {
@@ -27,7 +25,9 @@ pub(super) fn request(operation: &Operation, schemas: &Schemas) -> Option<Value>
             "required": ty.optional().is_none(),
         }),
         BodyInput::Bytes => json!({ "content": octets(), "required": true }),
-        BodyInput::Stream(element) => json!({ "content": stream(*element), "required": true }),
+        BodyInput::Stream(element) => {
+            json!({ "content": request_stream(*element), "required": true })
+        }
     })
 }
 
@@ -63,11 +63,17 @@ fn octets() -> Value {
     json!({ OCTETS: {} })
 }
 
-fn stream(element: SimpleType) -> Value {
+fn request_stream(element: SimpleType) -> Value {
     match element {
         SimpleType::Bytes | SimpleType::Scalar(Scalar::U8) => octets(),
         SimpleType::String | SimpleType::Scalar(_) => json!({ LINES: {} }),
     }
+}
+
+fn stream(element: SimpleType) -> Value {
+    let formats = StreamFormat::of(element).iter();
+    let content = formats.map(|format| (format.media_type().to_owned(), json!({})));
+    Value::Object(content.collect())
 }
 
 /// The schema of an object of parameters.

@@ -11,6 +11,7 @@ use crate::media::{self, OCTETS};
 use crate::operation::Operation;
 use crate::problem::{Problem, TYPE_PREFIX};
 use crate::response::{Body, Response};
+use crate::streams::StreamFormat;
 use crate::type_text;
 
 /// Maximum length of a body that is written at once, as of a value of a link.
@@ -23,6 +24,8 @@ const LOGGED_BYTES_MAX: usize = 4 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accept {
     format: Format,
+    /// The format of a stream.
+    stream: Option<StreamFormat>,
     if_none_match: Vec<HeaderValue>,
 }
 
@@ -37,12 +40,17 @@ impl Operation {
             Output::Bytes => media::choose(headers, &[OCTETS]).map(|_| Format::Json)?,
             Output::None | Output::Stream(_) => Format::Json,
         };
+        let stream = match &self.outcome.ok {
+            Output::Stream(element) => Some(StreamFormat::choose(*element, headers)?),
+            Output::None | Output::Value(_) | Output::Bytes => None,
+        };
         let if_none_match = match self.request.method {
             Method::Get => etag::if_none_match(headers),
             _ => Vec::new(),
         };
         Ok(Accept {
             format,
+            stream,
             if_none_match,
         })
     }
@@ -124,8 +132,10 @@ impl Operation {
                 let mut decoder = decoder(value)?;
                 let number = decoder.stream()?;
                 decoder.finish()?;
-                let element = *element;
-                Response::new(outcome.status, Body::Stream { number, element })
+                let format = accept
+                    .stream
+                    .or(StreamFormat::of(*element).first().copied());
+                self.stream_response(number, format.ok_or(EncodeError::Stream)?)
             }
         };
         self.add_location(value, &mut response)?;
@@ -154,6 +164,20 @@ impl Operation {
         // Hexadecimal digits in quotes are valid in a header.
         if let Some(tag) = tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
             headers.insert(header::ETAG, tag);
+        }
+        response
+    }
+
+    fn stream_response(&self, number: u32, format: StreamFormat) -> Response {
+        let body = Body::Stream { number, format };
+        let mut response = Response::new(self.outcome.status, body);
+        let headers = &mut response.headers;
+        let media_type = HeaderValue::from_static(format.media_type());
+        headers.insert(header::CONTENT_TYPE, media_type);
+        if format != StreamFormat::Bytes {
+            headers.insert(header::VARY, HeaderValue::from_static("accept"));
+            // What was current during the call is not for a later client.
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         response
     }

@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use weft_api::{Api, Body, Problem, Response};
-use weft_wire::{FailureCode, SimpleType};
+use weft_api::{Api, Body, Problem, Response, StreamFormat};
+use weft_wire::FailureCode;
 
 use crate::{ORDERS, api};
 
@@ -124,9 +124,32 @@ fn bytes_are_the_body_and_a_stream_is_one_of_the_call() {
         stream.body,
         Body::Stream {
             number: 1,
-            element: SimpleType::String
+            format: StreamFormat::Events
         }
     );
+    let media_type = |accept: &str| {
+        let accept = [("accept", accept)];
+        let response = response_to(&shop(), "POST /watch", &accept, &[1]);
+        let media_type = response.headers.get("content-type").cloned();
+        let media_type = media_type.map(|it| it.to_str().unwrap_or_default().to_owned());
+        (response.status.as_u16(), media_type.unwrap_or_default())
+    };
+    for (accept, status, expected) in [
+        ("*/*", 200, "text/event-stream"),
+        ("application/x-ndjson", 200, "application/x-ndjson"),
+        (
+            "text/event-stream;q=0.1, application/*",
+            200,
+            "application/x-ndjson",
+        ),
+        ("application/json", 406, "application/problem+json"),
+    ] {
+        assert_eq!(
+            media_type(accept),
+            (status, expected.to_owned()),
+            "{accept}"
+        );
+    }
 }
 
 #[test]
