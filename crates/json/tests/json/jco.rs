@@ -75,6 +75,18 @@ fn echoes() -> Vec<Function> {
     echoes.cloned().collect()
 }
 
+/// Mends code for maps, which the guest also exports: `jco` declares one variable for each map of a
+/// function, all with the same name.
+fn allow_maps(module: &Path) {
+    let code = fs::read_to_string(module).unwrap();
+    let lines = code.lines().map(|line| match line.trim() {
+        "let i = 0;" => "var i = 0;",
+        _ => line,
+    });
+    let mended: Vec<_> = lines.collect();
+    fs::write(module, mended.join("\n")).unwrap();
+}
+
 #[test]
 fn values_are_those_of_jco() {
     let Some((jco, component)) = tools() else {
@@ -90,6 +102,7 @@ fn values_are_those_of_jco() {
         .arg(component);
     let done = transpile.arg("-o").arg(&folder).output().unwrap();
     assert!(done.status.success(), "{done:?}");
+    allow_maps(&folder.join("conformance-exporter.js"));
 
     let echoes = echoes();
     assert!(echoes.len() > 60);
