@@ -10,9 +10,10 @@ use tokio::time::{Instant, timeout_at};
 use weft_lattice_config::ComponentName;
 use weft_lattice_config::placement::ComponentId;
 use weft_membership::HostId;
-use weft_wire::{FailureCode, Request};
+use weft_wire::{FailureCode, Frame, Request};
 
-use crate::{Answer, CallSide, LinkFailure, RejectedFrames, RemoteSide, reply_frame};
+use crate::stream_message::PeerDelivery;
+use crate::{Answer, CallSide, LinkFailure, RejectedFrames, RemoteSide, Role, reply_frame};
 
 /// The transport of a link's frames.
 #[derive(Clone)]
@@ -21,6 +22,14 @@ pub enum FrameTransport {
     Loopback(Arc<dyn CallServer>),
     /// The bus, to a host of the lattice that runs the target.
     Remote(Arc<dyn Hosts>),
+}
+
+/// The target's side of a streaming call, and the transport of its frames.
+pub enum TargetSide {
+    /// A side of this host, and its server.
+    Loopback(Arc<dyn CallServer>, Arc<CallSide>),
+    /// A side of another host.
+    Remote(Arc<dyn Hosts>, RemoteSide),
 }
 
 /// A host that answers calls.
@@ -216,6 +225,23 @@ impl FrameTransport {
         }
     }
 
+    /// The two sides of a streaming call: that of the caller, which sends and receives its streams,
+    /// and that of the target, which makes the call.
+    #[must_use]
+    pub fn sides(&self, call: u64) -> (Arc<CallSide>, TargetSide) {
+        match self {
+            Self::Loopback(server) => {
+                let delivery = |peer: &_| PeerDelivery::Framed(Arc::downgrade(peer), call);
+                let (side, target) = CallSide::pair(delivery);
+                (side, TargetSide::Loopback(server.clone(), target))
+            }
+            Self::Remote(hosts) => {
+                let (side, remote) = CallSide::with_remote(Role::Importer, call);
+                (side, TargetSide::Remote(hosts.clone(), remote))
+            }
+        }
+    }
+
     /// Sends a frame that has no reply.
     pub fn send(&self, peer: Peer, frame: Vec<u8>) {
         match (self, peer) {
@@ -241,7 +267,27 @@ impl FrameTransport {
     }
 }
 
-fn late(to: &ComponentName) -> LinkFailure {
+// === impl TargetSide ===
+
+impl TargetSide {
+    /// Makes a streaming call, until both sides are done. `answer` receives its reply. Dropping the
+    /// future cancels the call.
+    pub async fn call(self, call: OutgoingCall, answer: oneshot::Sender<Answer<CallEnd>>) {
+        match self {
+            Self::Loopback(server, side) => {
+                if let Ok(Frame::Request(request)) = Frame::decode(&call.frame) {
+                    serve_streams(&*server, side, &request, answer).await;
+                }
+            }
+            Self::Remote(hosts, remote) => {
+                let reply = CallEnd::forward(answer);
+                hosts.call_streaming(call, remote, reply).await;
+            }
+        }
+    }
+}
+
+pub(crate) fn late(to: &ComponentName) -> LinkFailure {
     LinkFailure::new(
         FailureCode::Deadline,
         format!("`{to}` did not answer in time"),

@@ -11,10 +11,7 @@ use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{LinkerInstance, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
 use weft_link::stream_message::PeerDelivery;
-use weft_link::{
-    Answer, CallEnd, CallServer, CallSide, CallTask, FrameTransport, Hosts, OutgoingCall,
-    RemoteSide, Role, number_call, serve_streams,
-};
+use weft_link::{Answer, CallEnd, CallSide, CallTask, OutgoingCall, TargetSide, number_call};
 use weft_telemetry::chain;
 use weft_wire::{FailureCode, Frame};
 
@@ -102,8 +99,10 @@ enum CompletedCall {
 
 /// The exporter's side of a call.
 enum ExporterSide {
-    Local(Arc<CallSide>),
-    Remote(RemoteSide),
+    /// In a store of this host.
+    Store(Arc<CallSide>),
+    /// Over frames.
+    Frames(TargetSide),
 }
 
 /// A call that has replied or failed.
@@ -162,26 +161,17 @@ impl Import {
             }
         };
         let call = number_call();
-        let frames = self.function.target.delivery.frames.as_ref();
         // A dropped side notifies the other one, so an early return below closes both.
         let (side, exporter) = self.sides(call);
         let request = caller_codec::request(store.as_context_mut(), &side, &shape, arguments);
         let importer = store.data_mut();
-        let call = match (request, exporter, frames) {
-            (Err(error), ..) => Err(self.invalid_arguments(&error)),
-            (
-                Ok(request),
-                ExporterSide::Local(exporter),
-                Some(FrameTransport::Loopback(server)),
-            ) => self.call_frames(importer, exporter, server, call, &request),
-            (Ok(request), ExporterSide::Local(exporter), _) => {
+        let call = match (request, exporter) {
+            (Err(error), _) => Err(self.invalid_arguments(&error)),
+            (Ok(request), ExporterSide::Store(exporter)) => {
                 self.call_store(importer, exporter, &shape, request)
             }
-            (Ok(request), ExporterSide::Remote(remote), Some(FrameTransport::Remote(hosts))) => {
-                self.call_host(importer, remote, hosts, &request)
-            }
-            (Ok(_), ExporterSide::Remote(_), _) => {
-                Err(self.malformed_reply("the link has no transport"))
+            (Ok(request), ExporterSide::Frames(target)) => {
+                self.call_frames(importer, target, call, &request)
             }
         };
         Ok(PendingCall { side, shape, call })
@@ -189,18 +179,15 @@ impl Import {
 
     /// The two sides of a call.
     fn sides(&self, call: u64) -> (Arc<CallSide>, ExporterSide) {
-        let here = |delivery: fn(&Arc<CallSide>, u64) -> PeerDelivery| {
-            let (side, exporter) = CallSide::pair(|peer| delivery(peer, call));
-            (side, ExporterSide::Local(exporter))
-        };
-        match self.function.target.delivery.frames {
-            None => here(|peer, _| PeerDelivery::Direct(Arc::downgrade(peer))),
-            Some(FrameTransport::Loopback(_)) => {
-                here(|peer, call| PeerDelivery::Framed(Arc::downgrade(peer), call))
+        match &self.function.target.delivery.frames {
+            None => {
+                let delivery = |peer: &_| PeerDelivery::Direct(Arc::downgrade(peer));
+                let (side, exporter) = CallSide::pair(delivery);
+                (side, ExporterSide::Store(exporter))
             }
-            Some(FrameTransport::Remote(_)) => {
-                let (side, remote) = CallSide::with_remote(Role::Importer, call);
-                (side, ExporterSide::Remote(remote))
+            Some(frames) => {
+                let (side, target) = frames.sides(call);
+                (side, ExporterSide::Frames(target))
             }
         }
     }
@@ -229,29 +216,23 @@ impl Import {
         Ok(RunningCall::Store { task, has_session })
     }
 
-    /// Calls a host that runs the target.
-    fn call_host(
+    fn call_frames(
         &self,
         importer: &mut GuestState,
-        remote: RemoteSide,
-        hosts: &Arc<dyn Hosts>,
+        target: TargetSide,
+        number: u64,
         request: &[u8],
     ) -> Result<RunningCall, LinkFailure> {
-        let (frame, time_left) = self.frame(importer, remote.call(), request)?;
+        let (frame, time_left) = self.frame(importer, number, request)?;
         let call = OutgoingCall {
-            number: remote.call(),
+            number,
             target: self.function.target.id.clone(),
             frame: frame.into(),
             deadline: Instant::now() + time_left,
             is_idempotent: self.function.is_idempotent,
         };
-        let hosts = hosts.clone();
         let tasks = &self.function.target.delivery.tasks;
-        let task = CallTask::spawn(tasks, |answer| async move {
-            hosts
-                .call_streaming(call, remote, CallEnd::forward(answer))
-                .await;
-        });
+        let task = CallTask::spawn(tasks, |answer| target.call(call, answer));
         Ok(RunningCall::Frames(task))
     }
 
@@ -271,25 +252,6 @@ impl Import {
         let (time_left, depth) = (time_left.min(time_limit), activity.depth);
         let frame = remote::request(&self.function, call, None, time_left, depth, request);
         Ok((frame, time_left))
-    }
-
-    fn call_frames(
-        &self,
-        importer: &mut GuestState,
-        side: Arc<CallSide>,
-        server: &Arc<dyn CallServer>,
-        call: u64,
-        request: &[u8],
-    ) -> Result<RunningCall, LinkFailure> {
-        let (frame, _) = self.frame(importer, call, request)?;
-        let server = server.clone();
-        let tasks = &self.function.target.delivery.tasks;
-        let task = CallTask::spawn(tasks, |answer| async move {
-            if let Ok(Frame::Request(request)) = Frame::decode(&frame) {
-                serve_streams(&*server, side, &request, answer).await;
-            }
-        });
-        Ok(RunningCall::Frames(task))
     }
 
     /// Passes the result to the importer.
