@@ -238,6 +238,11 @@ impl CallSide {
         Poll::Pending
     }
 
+    /// True if a stream of the other side ended as incomplete.
+    pub fn is_abandoned(&self) -> bool {
+        self.state().is_abandoned
+    }
+
     /// Ready once a stream of the other side ended as incomplete. Only one task at a time may wait
     /// for it.
     pub fn poll_abandoned(&self, context: &Context<'_>) -> Poll<()> {

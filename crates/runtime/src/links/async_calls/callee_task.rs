@@ -171,12 +171,20 @@ async fn run(
         Err(failure) => return CallOutcome::Failed(failure),
     };
     let guard = callee_codec::FailureGuard::new(side);
+    // For the guest, a stream that was left incomplete ends like a complete one. So what it returns
+    // after that is no result.
+    let early_reply = |reply| {
+        if !side.is_abandoned() {
+            early_reply(reply);
+        }
+    };
     let result = tokio::select! {
         biased;
-        result = timeout_at(deadline, callee_codec::run(store, side, call, early_reply)) => result,
         () = poll_fn(|context| side.poll_abandoned(context)) => return CallOutcome::Abandoned,
+        result = timeout_at(deadline, callee_codec::run(store, side, call, early_reply)) => result,
     };
     let failure = match result {
+        Ok(Ok(_)) if side.is_abandoned() => return CallOutcome::Abandoned,
         Ok(Ok(replied)) => {
             guard.disarm();
             return CallOutcome::Completed(replied);
