@@ -48,10 +48,17 @@ impl<O: Send + 'static> CallTask<O> {
     /// Waits for the answer; `None` if the task ended without one, as by a panic. After
     /// [`Answer::Streaming`] the call continues without its caller.
     pub async fn answer(self) -> Option<Answer<O>> {
-        let answer = self.answer.await.ok()?;
+        let (answer, task) = self.answer_and_task().await?;
         if matches!(answer, Answer::Streaming(_)) {
-            drop(self.task.detach());
+            drop(task.detach());
         }
         Some(answer)
+    }
+
+    /// Waits for the answer as [`CallTask::answer`]. The call continues until the returned task is
+    /// dropped.
+    pub(crate) async fn answer_and_task(self) -> Option<(Answer<O>, AbortOnDropHandle<()>)> {
+        let answer = self.answer.await.ok()?;
+        Some((answer, self.task))
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
 use weft_wire::{Decoder, Limits};
 
 use crate::stream_table::{CallSide, Ended, Kind, ReaderDropped, Receiver, Sender, bytes_chunk};
@@ -31,7 +32,14 @@ pub struct ReceivedBody {
     /// The end of the wait for the next frame, while there is one.
     wait: Option<Pin<Box<Sleep>>>,
     is_finished: bool,
+    /// Converts a chunk to bytes of the body; `None` for chunks that are lists of bytes.
+    convert: Option<Convert>,
+    /// The call, which ends with a reader that drops the body before its end.
+    call: Option<AbortOnDropHandle<()>>,
 }
+
+/// A conversion of chunks, with `None` for a malformed one.
+type Convert = Box<dyn FnMut(&[u8]) -> Option<Bytes> + Send>;
 
 /// The reason why a body of another host ended early.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +50,8 @@ pub enum BodyError {
     /// The sender sent nothing until the deadline of the call.
     #[error("body incomplete: nothing was sent until the deadline of the request")]
     Late,
-    /// A chunk is not a list of bytes.
-    #[error("malformed body: expected chunks that are lists of bytes")]
+    /// A chunk is not a list of elements of the stream.
+    #[error("malformed body: expected chunks that are lists of its elements")]
     Malformed,
 }
 
@@ -73,6 +81,8 @@ impl CallSide {
             deadline,
             wait: None,
             is_finished: false,
+            convert: None,
+            call: None,
         })
     }
 }
@@ -82,17 +92,31 @@ impl CallSide {
 impl BodySender {
     /// Sends a body, until its end is sent, or its reader is dropped or does not read in time. If
     /// the body fails, its reader receives it as incomplete.
-    pub async fn send<B>(mut self, body: B)
+    pub async fn send<B>(self, body: B)
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Some(sender) = &self.sender else { return };
-        if send(sender, self.deadline, body).await.is_ok()
-            && let Some(sender) = self.sender.take()
-        {
+        // The reader finds an incomplete body.
+        let _ = self.try_send(body).await;
+    }
+
+    /// Sends a body as [`BodySender::send`].
+    ///
+    /// # Errors
+    /// The reason why the body was not sent completely.
+    pub(crate) async fn try_send<B>(mut self, body: B) -> Result<(), SendError>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let Some(sender) = &self.sender else {
+            return Ok(());
+        };
+        send(sender, self.deadline, body).await?;
+        if let Some(sender) = self.sender.take() {
             // A reader that does not read in time finds the body incomplete.
             let _ = timeout_at(end_of_wait(self.deadline, READER_WAIT_MAX), sender.finish()).await;
         }
+        Ok(())
     }
 }
 
@@ -105,7 +129,8 @@ impl Drop for BodySender {
 }
 
 /// The reason why a body was not sent completely.
-enum SendError {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SendError {
     ReaderDropped,
     ReaderStalled,
     BodyFailed,
@@ -179,6 +204,21 @@ fn header(name: &str, value: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 // === impl ReceivedBody ===
 
 impl ReceivedBody {
+    /// The body with its chunks converted by `convert`; `None` is for a malformed one.
+    pub(crate) fn convert(
+        mut self,
+        convert: impl FnMut(&[u8]) -> Option<Bytes> + Send + 'static,
+    ) -> Self {
+        self.convert = Some(Box::new(convert));
+        self
+    }
+
+    /// The body of a call that ends when the body is dropped before its end.
+    pub(crate) fn of_call(mut self, call: Option<AbortOnDropHandle<()>>) -> Self {
+        self.call = call;
+        self
+    }
+
     /// The next chunk or the end of the stream; `None` if neither arrives in time.
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, Ended>> {
         if let Poll::Ready(chunk) = self.receiver.poll_chunk(context) {
@@ -206,6 +246,11 @@ impl ReceivedBody {
     }
 
     fn read(&mut self, chunk: Vec<u8>) -> Result<Bytes, BodyError> {
+        if let Some(convert) = &mut self.convert {
+            let bytes = convert(&chunk).ok_or(BodyError::Malformed)?;
+            self.receiver.consumed(chunk.len());
+            return Ok(bytes);
+        }
         let length = {
             let mut decoder =
                 Decoder::new(&chunk, Limits::LINK).map_err(|_| BodyError::Malformed)?;
@@ -216,6 +261,17 @@ impl ReceivedBody {
         self.receiver.consumed(chunk.len());
         let start = chunk.len() - length;
         Ok(Bytes::from(chunk).slice(start..))
+    }
+}
+
+impl Drop for ReceivedBody {
+    fn drop(&mut self) {
+        if self.is_finished
+            && let Some(call) = self.call.take()
+        {
+            // What the call does after its stream needs no reader.
+            drop(call.detach());
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub mod transport;
 
 pub use box_in_place::boxed;
 pub use call_task::{Answer, CallTask};
-pub use function_call::FunctionCall;
+pub use function_call::{FunctionCall, StreamingResult};
 pub use local_components::LocalComponents;
 pub use rejected_frames::{RejectReason, RejectedFrames};
 pub use remote_side::RemoteSide;
