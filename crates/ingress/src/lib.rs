@@ -20,6 +20,7 @@ mod faces;
 mod forward;
 mod handler;
 mod headers;
+mod kept_alive;
 mod readiness;
 mod request_target;
 mod routes;
@@ -27,6 +28,7 @@ mod serve_connection;
 mod server;
 mod target_check;
 mod typed_route;
+mod upload_body;
 
 pub mod error_response;
 pub mod forwarded;

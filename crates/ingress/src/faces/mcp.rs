@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use tokio::time::Instant;
 use weft_api::Response;
 use weft_api::mcp::{Pending, Step};
 
 use super::rpc::part;
 use super::{Answer, arguments, returned};
-use crate::typed_route::{TypedRoute, off_the_connection};
+use crate::typed_route::{CallContext, TypedRoute, off_the_connection};
 
 /// The next step after a message, with the parameters of a call as a part of the body.
 enum Next {
@@ -26,7 +25,7 @@ pub(super) async fn respond(
     route: &TypedRoute,
     head: &Parts,
     body: Bytes,
-    deadline: Instant,
+    calls: CallContext<'_>,
 ) -> Answer {
     let (api, headers) = (route.api().clone(), head.headers.clone());
     let length = body.len();
@@ -50,7 +49,7 @@ pub(super) async fn respond(
             function,
             params,
             pending,
-        } => call(route, (&function, params), pending, deadline).await?,
+        } => call(route, (&function, params), pending, calls).await?,
     })
 }
 
@@ -58,7 +57,7 @@ async fn call(
     route: &TypedRoute,
     (function, params): (&str, Bytes),
     pending: Pending,
-    deadline: Instant,
+    calls: CallContext<'_>,
 ) -> Answer {
     let Some(operation) = route.api().method(function) else {
         return Err(super::not_found());
@@ -67,7 +66,7 @@ async fn call(
         Ok(arguments) => arguments,
         Err(problem) => return Ok(pending.problem(&problem)),
     };
-    let result = match route.call_function(operation, &arguments, deadline).await {
+    let result = match route.call_function(operation, &arguments, calls).await {
         Ok(result) => result,
         Err(failed) => return Ok(pending.problem(&failed.problem)),
     };

@@ -8,12 +8,12 @@ use http::{Request, Response, StatusCode};
 use weft_api::{Listener, Operation, Problem, Returned, face_of, not_post, origin};
 use weft_lattice_config::Face;
 
-use crate::body_budget::{BodyBudget, BodyShare};
+use crate::body_budget::BodyShare;
 use crate::connection::ClientBody;
 use crate::handler::Body;
 use crate::request_target::route_host;
 use crate::server::Context;
-use crate::typed_route::{Rejection, TypedRoute, off_the_connection};
+use crate::typed_route::{CallContext, Rejection, TypedRoute, off_the_connection};
 
 /// The response to a message, or one in place of it.
 type Answer = Result<weft_api::Response, Rejection>;
@@ -40,13 +40,17 @@ pub(crate) async fn respond(
             response.ok_or_else(not_found)
         }
         Some(face @ (Face::Rpc | Face::Mcp)) => {
-            let message = messages(route, request, (face, listener), &context.bodies);
+            let message = messages(route, request, (face, listener), context);
             message.await
         }
-        _ if served.contains(&Face::Http) => return route.respond(request, &context.bodies).await,
+        _ if served.contains(&Face::Http) => {
+            return route
+                .respond(request, &context.bodies, &context.tasks)
+                .await;
+        }
         _ => Err(not_found()),
     };
-    route.sent(answer.unwrap_or_else(|rejection| *rejection))
+    route.sent(answer.unwrap_or_else(|rejection| *rejection), None)
 }
 
 /// Responds to a request of a face whose requests are messages.
@@ -54,9 +58,13 @@ async fn messages(
     route: &TypedRoute,
     request: Request<ClientBody>,
     (face, listener): (Face, Listener),
-    budget: &BodyBudget,
+    context: &Context,
 ) -> Answer {
     let deadline = route.deadline();
+    let calls = CallContext {
+        deadline,
+        tasks: &context.tasks,
+    };
     let (head, body) = request.into_parts();
     let rejected = |problem: Problem| Box::new(problem.response());
     origin::check(&head.headers, route_host(&head.uri), listener).map_err(rejected)?;
@@ -65,10 +73,12 @@ async fn messages(
     }
     weft_api::rpc::check_type(&head.headers).map_err(rejected)?;
     let mut share = BodyShare::default();
-    let body = route.body(body, budget, &mut share, deadline).await?;
+    let body = route
+        .body(body, &context.bodies, &mut share, deadline)
+        .await?;
     match face {
-        Face::Mcp => mcp::respond(route, &head, body, deadline).await,
-        _ => rpc::respond(route, body, deadline).await,
+        Face::Mcp => mcp::respond(route, &head, body, calls).await,
+        _ => rpc::respond(route, body, calls).await,
     }
 }
 

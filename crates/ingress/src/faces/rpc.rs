@@ -4,12 +4,11 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::time::Instant;
 use weft_api::rpc::{self, Id, Message, Messages, RpcError};
 use weft_api::{Operation, Response};
 
 use super::{Answer, arguments, returned};
-use crate::typed_route::{Rejection, TypedRoute, off_the_connection};
+use crate::typed_route::{CallContext, Rejection, TypedRoute, off_the_connection};
 
 /// The most bytes of the responses of a batch, after which its other calls are not made. One
 /// response can exceed it.
@@ -32,7 +31,7 @@ struct Batch {
 }
 
 /// Responds to a request with this body.
-pub(super) async fn respond(route: &TypedRoute, body: Bytes, deadline: Instant) -> Answer {
+pub(super) async fn respond(route: &TypedRoute, body: Bytes, calls: CallContext<'_>) -> Answer {
     let length = body.len();
     let batch = off_the_connection(length, move || read(&body)).await?;
     let batch = match batch {
@@ -46,7 +45,7 @@ pub(super) async fn respond(route: &TypedRoute, body: Bytes, deadline: Instant) 
             Ok(call) if bytes > BATCH_RESPONSE_BYTES_MAX => {
                 call.id.map(|id| id.error(&RpcError::batch_too_large()))
             }
-            Ok(call) => respond_to(route, call, deadline).await?,
+            Ok(call) => respond_to(route, call, calls).await?,
             Err(response) => Some(response),
         };
         bytes += response.as_ref().map_or(0, String::len);
@@ -96,11 +95,11 @@ pub(super) fn part(body: &Bytes, params: &[u8]) -> Bytes {
 async fn respond_to(
     route: &TypedRoute,
     call: Call,
-    deadline: Instant,
+    calls: CallContext<'_>,
 ) -> Result<Option<String>, Rejection> {
     let Call { id, method, params } = call;
     let result = match route.api().method(&method) {
-        Some(operation) => call_method(route, operation, params, deadline).await?,
+        Some(operation) => call_method(route, operation, params, calls).await?,
         None => Err(RpcError::unknown_method(&method)),
     };
     Ok(id.map(|id| match result {
@@ -113,13 +112,13 @@ async fn call_method(
     route: &TypedRoute,
     operation: &Operation,
     params: Bytes,
-    deadline: Instant,
+    calls: CallContext<'_>,
 ) -> Result<Result<String, RpcError>, Rejection> {
     let arguments = match arguments(route, operation, params).await? {
         Ok(arguments) => arguments,
         Err(problem) => return Ok(Err(RpcError::of_params(&problem))),
     };
-    let result = route.call_function(operation, &arguments, deadline).await;
+    let result = route.call_function(operation, &arguments, calls).await;
     drop(arguments);
     let result = match result {
         Ok(result) => result,

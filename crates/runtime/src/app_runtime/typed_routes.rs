@@ -1,7 +1,7 @@
 //! Checks routes that serve an interface: their operations fit it, and its WIT is that of the
 //! component.
 
-use weft_api::{Api, BodyInput, Output};
+use weft_api::Api;
 use weft_json::Interface;
 use weft_lattice_config::mistake_paths::{component_path, route_path};
 use weft_lattice_config::{ComponentSpec, Mistake, Mistakes, RouteSpec, WitSource};
@@ -44,26 +44,16 @@ fn mistake_at(mistake: Mistake, at: &impl Fn(&str) -> String) -> Mistake {
     }
 }
 
-/// The operations that routes do not serve yet.
+/// The operations with streams that no body carries.
 fn unserved(route: &RouteSpec, api: &Api) -> Vec<Mistake> {
     let operations = api.operations().iter().enumerate();
     let refused = operations.filter_map(|(index, operation)| {
-        let function = api.interface().function(operation.function());
-        let has_stream = matches!(operation.body(), BodyInput::Stream(_))
-            || matches!(operation.output(), Output::Stream(_));
-        let kind = match function {
-            _ if has_stream => "has a stream",
-            Some(function) if function.is_async => "is an `async func`",
-            _ => return None,
-        };
+        let reason = operation.unserved_stream()?;
         let path = match route.operations.is_empty() {
             true => "interface".to_owned(),
             false => format!("operations[{index}].func"),
         };
-        let message = format!(
-            "`{}` {kind}, which routes do not serve yet",
-            operation.function()
-        );
+        let message = format!("`{}` {reason}", operation.function());
         let help = "serve it by a component that handles HTTP itself, with a route without \
                     `interface`";
         Some(Mistake::new(path, message).with_help(help))
