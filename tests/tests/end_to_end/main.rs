@@ -42,5 +42,6 @@ mod shared_instances;
 mod shop;
 mod typed_faces;
 mod typed_http;
+mod typed_streams;
 mod views;
 mod wrong_label;
