@@ -25,8 +25,10 @@ function element(tag, properties, ...children) {
   return made;
 }
 
+/** Paragraphs: the line breaks inside of one are those of its source. */
 function prose(text, kind) {
-  return text ? element("p", { text, class: kind }) : null;
+  const joined = text && text.replace(/([^\n])\n(?![\n*-])/g, "$1 ");
+  return joined ? element("p", { text: joined, class: kind }) : null;
 }
 
 // === schemas ===
@@ -306,11 +308,16 @@ function requestForm(operation) {
   const button = element("button", { type: "submit", text: "Send" });
   const output = element("div", { "aria-live": "polite" });
   form.append(button, output);
+  let isSending = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    button.disabled = true;
+    if (isSending) return;
+    isSending = true;
+    // Not `disabled`: the button would lose the focus of the keyboard.
+    button.setAttribute("aria-disabled", "true");
     await send(operation, fields, body, output);
-    button.disabled = false;
+    button.removeAttribute("aria-disabled");
+    isSending = false;
   });
   return form;
 }
