@@ -54,9 +54,12 @@ fn tool(api: &Api, operation: &Operation, output: Option<Value>) -> Value {
     let schemas = Schemas::new(api, DEFINITIONS);
     let input = schemas.arguments(&operation.function.params);
     let method = operation.request().method;
+    let title = title(docs, operation.function());
     let mut tool = json!({
         "name": operation.function(),
-        "title": title(docs, operation.function()),
+        // Some clients refuse tools without one.
+        "description": docs.unwrap_or(&title),
+        "title": title,
         "inputSchema": with_definitions(input, &schemas),
         "annotations": {
             "readOnlyHint": method == Method::Get,
@@ -64,9 +67,6 @@ fn tool(api: &Api, operation: &Operation, output: Option<Value>) -> Value {
             "idempotentHint": operation.is_idempotent(),
         },
     });
-    if let Some(docs) = docs {
-        tool["description"] = docs.into();
-    }
     if let Some(output) = output {
         tool["outputSchema"] = output;
     }

@@ -103,6 +103,7 @@ fn each_function_of_an_operation_is_a_tool_with_whole_schemas() {
         let input = &tool["inputSchema"];
         assert_eq!(input["type"], "object", "{tool}");
         assert_eq!(input["additionalProperties"], false, "{tool}");
+        assert!(tool["description"].is_string(), "{tool}");
         if let Some(output) = tool.get("outputSchema") {
             assert_eq!(output["type"], "object", "{tool}");
             for name in references(output) {
