@@ -36,7 +36,7 @@ pub fn check(headers: &HeaderMap, host: &str, listener: Listener) -> Result<(), 
     )
 }
 
-/// The host of an origin; `None` for `null` and what is no origin.
+/// The host of an origin; `None` for `null` and malformed ones.
 fn host_of(origin: &str) -> Option<String> {
     let uri: Uri = origin.parse().ok()?;
     uri.scheme()?;

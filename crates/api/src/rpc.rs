@@ -1,7 +1,7 @@
 //! Messages of JSON-RPC 2.0, whose methods are the functions of the operations.
 //!
 //! An error has the problem of the operation as its data. Its code is
-//! - one of the specification for a message that is no call,
+//! - one of the specification for a malformed message,
 //! - the status of the operation for an error that the function returned,
 //! - [`CODE_OF_FAILURES`] less the number of the failure for a call without a result.
 
@@ -70,7 +70,7 @@ pub enum Messages<'b> {
     Batch(Vec<Result<Message<'b>, Invalid>>),
 }
 
-/// A message that is no call.
+/// A malformed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// The id of the response.
@@ -297,7 +297,7 @@ impl RpcError {
         Self::new(INVALID_REQUEST, format!("Invalid Request: {reason}"))
     }
 
-    /// The error of a method that is no function of an operation.
+    /// The error of a method that names no operation.
     #[must_use]
     pub fn unknown_method(name: &str) -> Self {
         let name = crate::quote::excerpt(name);
@@ -324,7 +324,7 @@ impl RpcError {
         Self::with_problem(CODE_OF_FAILURES - number, problem)
     }
 
-    /// The error that a function returned, or of a result that is none.
+    /// The error that a function returned, or of a malformed result.
     #[must_use]
     pub fn of_result(problem: &Problem) -> Self {
         Self::with_problem(i32::from(problem.status().as_u16()), problem)
