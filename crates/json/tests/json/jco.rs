@@ -78,13 +78,13 @@ fn echoes() -> Vec<Function> {
 /// Mends code for maps, which the guest also exports: `jco` declares one variable for each map of a
 /// function, all with the same name.
 fn allow_maps(module: &Path) {
-    let code = fs::read_to_string(module).unwrap();
+    let code = fs::read_to_string(module).expect("the module of `jco`");
     let lines = code.lines().map(|line| match line.trim() {
         "let i = 0;" => "var i = 0;",
         _ => line,
     });
     let mended: Vec<_> = lines.collect();
-    fs::write(module, mended.join("\n")).unwrap();
+    fs::write(module, mended.join("\n")).expect("a writable folder");
 }
 
 #[test]
