@@ -13,10 +13,13 @@ use crate::guests::{self, Toolchain};
 use crate::host::Host;
 use crate::shop;
 use crate::signals::Signals;
-use crate::workspace::{Build, build_weft, target_directory};
+use crate::workspace::{Build, build_weft, root, target_directory};
 
 /// The folder of components in the manifest of the shop.
 const COMPONENTS_IN_MANIFEST: &str = "../../components/target/wasm/";
+
+/// The folder of WIT in the manifest of the shop.
+const WIT_IN_MANIFEST: &str = "../../components/examples/wit";
 
 /// The guests to check.
 #[derive(Args, Debug)]
@@ -102,6 +105,8 @@ fn manifest(guests: &Path, folder: &Path) -> Result<PathBuf> {
         shop::MANIFEST
     );
     let text = text.replace(COMPONENTS_IN_MANIFEST, &format!("{}/", guests.display()));
+    let wit = root()?.join("components/examples/wit");
+    let text = text.replace(WIT_IN_MANIFEST, &wit.display().to_string());
     let path = folder.join("shop.yaml");
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)

@@ -35,6 +35,8 @@ fn changed(files: &Files, old: &str, new: &str) -> PathBuf {
         let relative = format!("../../components/target/wasm/{name}.wasm");
         text = text.replace(&relative, &guest(name).to_string_lossy());
     }
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/examples/wit");
+    text = text.replace("../../components/examples/wit", &wit.to_string_lossy());
     files.write("shop.yaml", text)
 }
 
