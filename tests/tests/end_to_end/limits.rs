@@ -107,10 +107,13 @@ fn silent_clients_make_room_when_their_component_is_full() {
     let download = "GET /big?bytes=1000000000 HTTP/1.1\nhost: web\n\n";
     let mut upload = Connection::with(weft.http(), upload);
     let download = Connection::with(weft.http(), download);
-    eventually("both are in flight", PATIENCE, || {
-        let row = row(&weft, "web");
-        (row["in_flight"] == 2).then_some(()).ok_or(row.to_string())
-    });
+    let full = || {
+        eventually("two are in flight", PATIENCE, || {
+            let row = row(&weft, "web");
+            (row["in_flight"] == 2).then_some(()).ok_or(row.to_string())
+        });
+    };
+    full();
     // A client is silent for some seconds before it counts as such.
     let mut sleeping = Vec::new();
     for _ in 0..2 {
@@ -123,6 +126,7 @@ fn silent_clients_make_room_when_their_component_is_full() {
         // This one computes, or waits for something else, so it stays.
         let sleep = "GET /sleep?ms=3600000 HTTP/1.1\nhost: web\n\n";
         sleeping.push(Connection::with(weft.http(), sleep));
+        full();
     }
     let answer = upload.response().unwrap();
     answer.expect(408, &["`probe/web`", "limits.concurrency"]);
