@@ -5,14 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use weft_api::ERROR_ID;
 
 use crate::handler::Body;
 
 /// Time after which a client should retry a request to a busy host.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// Response header with the id of a line in the host's log.
-const ERROR_ID: &str = "weft-error-id";
 
 /// A plain text response.
 #[must_use]
