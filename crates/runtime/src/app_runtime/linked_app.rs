@@ -120,10 +120,11 @@ pub(super) async fn check(
     let all = LocalComponents::Part((0..app.spec.components.len()).collect());
     let Survey {
         input,
+        plan,
         groups,
         mut findings,
-        ..
     } = survey(app, &all, registry, preparer).await?;
+    findings.append(check_typed_routes(&input, plan).await?);
     let mut protocols = BTreeMap::new();
     for group in groups {
         // The mistakes of its parts are known, and it would have the same ones.
@@ -145,6 +146,14 @@ pub(super) async fn check(
     check_routes(&input, &protocols, &mut findings);
     check_shared_instances(&input.app, &protocols, &mut findings);
     findings.or(())
+}
+
+/// Checks typed routes off the async threads: their WIT is compared with that of whole components.
+async fn check_typed_routes(input: &Arc<AppInput>, plan: LinkPlan) -> Result<Mistakes, AppError> {
+    let input = input.clone();
+    let check = move || typed_routes::check(&input, &plan.resolved.routes);
+    let checked = tokio::task::spawn_blocking(check).await;
+    checked.map_err(|_| AppError::Internal)
 }
 
 /// Checks the components whose instances serve several requests at once.
@@ -288,7 +297,6 @@ fn survey_blocking(
     let AppInput { app, binaries } = &input;
     let (resolved, mistakes) = Resolver::new(app, binaries, registry).resolve();
     findings.append(mistakes);
-    findings.append(typed_routes::check(&input, &resolved.routes));
     let planned = choose_modes(app, &resolved.links, share).and_then(|choices| {
         let crossings = StoreCrossings::plan(&input, &resolved, &choices, share, &preparer.stubs)?;
         Ok((choices, crossings))
