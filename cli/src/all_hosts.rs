@@ -17,7 +17,7 @@ use crate::output;
 use crate::row_joins::{self, OfEachHost};
 
 /// The option that selects the answers of one host.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct OneHost {
     /// Use only the host with this name or id prefix
     #[arg(long = "host", id = "one_host", value_name = "HOST")]

@@ -7,6 +7,7 @@
 //! | [`environment`] | settings from the environment and shared options |
 //! | [`contexts`] | named settings in a file of the user |
 //! | [`contact`] | the host or lattice of the command, for failures |
+//! | [`completion`] | names for completion in shells, from a host |
 //! | [`output`] | printing to standard output and standard error |
 //! | [`styled`] | styles of text and their colours |
 //! | [`faults`] | fault injection into the process of a host |
@@ -18,10 +19,12 @@ mod arguments;
 mod artifact;
 mod breaking_changes;
 mod commands;
+mod completion;
 mod connection;
 mod consent;
 mod contact;
 mod contexts;
+mod deployed;
 mod did_you_mean;
 mod environment;
 mod failure;
@@ -60,6 +63,8 @@ use crate::arguments::Arguments;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    // Ends the process after a request for completions from a shell.
+    completion::reply_to_shell();
     let outcome = match Arguments::try_parse() {
         Ok(arguments) => commands::run(arguments.command),
         Err(error) => match habits::failure(&environment::arguments(), &error) {

@@ -1,12 +1,16 @@
 //! `weft call`: calls a function of a deployed component.
 
+use std::io::{self, Read};
 use std::time::Duration;
 
 use clap::{Args, value_parser};
-use serde::Serialize;
-use weft_control::{CALL_REPEAT_MAX, CallReply, CallRequest, CallTimes};
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use weft_control::{CALL_REPEAT_MAX, CallReply, CallRequest, CallTimes, JSON_BYTES_MAX};
 
 use crate::all_hosts::OneHost;
+use crate::completion;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -18,26 +22,41 @@ Examples:
   weft call shop/pricing 'shop:catalog/pricing.find(\"teapot\")'
   weft call shop/orders 'shop:catalog/orders.place([{sku: \"teapot\", quantity: 1}])' -o json
   weft call shop/pricing 'shop:catalog/pricing.find(\"teapot\")' --repeat 1000
+  weft call shop/orders place '{\"lines\": [{\"sku\": \"teapot\", \"quantity\": 1}]}'
+  jq .order request.json | weft call shop/orders place -
 
-Arguments and results are written in WAVE: numbers, true, 'c', \"text\", [1, 2], (1, \"a\"),
-{field: 1}, case(1), some(1), none, ok(1), err(\"why\"). Single quotes protect the expression from
-the shell. `weft inspect APP/COMPONENT` lists the functions of a component.";
+An expression is a function with its arguments in WAVE: numbers, true, 'c', \"text\", [1, 2],
+(1, \"a\"), {field: 1}, case(1), some(1), none, ok(1), err(\"why\"). A function without parentheses
+takes its arguments as a JSON object of parameters, and its result is JSON, as in an HTTP API.
+Single quotes protect both from the shell. `weft inspect APP/COMPONENT` lists the functions of a
+component, and shells complete them (`weft help completions`).";
 
 /// The help for an invalid expression.
 const ACCEPTED_FORM: &str = "\
     expected a function with its arguments in parentheses, as in \
-    'shop:catalog/pricing.find(\"teapot\")'; `weft inspect APP/COMPONENT` lists the functions";
+    'shop:catalog/pricing.find(\"teapot\")', or a function and its arguments in JSON, as in \
+    shop:catalog/pricing.find '{\"sku\": \"teapot\"}'; `weft inspect APP/COMPONENT` lists the functions";
+
+/// The argument that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// The arguments in JSON of a function without any.
+const NO_ARGUMENTS: &str = "{}";
 
 /// Call a function of a deployed component, on a host that runs it
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Call {
     /// Component to call
-    #[arg(value_name = "APP/COMPONENT")]
+    #[arg(value_name = "APP/COMPONENT", add = completion::component())]
     component: ComponentTarget,
-    /// Function and its arguments in WAVE
-    #[arg(value_name = "EXPRESSION")]
+    /// Function and its arguments in WAVE, or a function alone
+    #[arg(value_name = "EXPRESSION", add = completion::function())]
     expression: String,
+    /// Arguments of a function alone: a JSON object of parameters, or `-` to read it from standard
+    /// input
+    #[arg(value_name = "JSON")]
+    json: Option<String>,
     /// Repeat the call, each time as a separate request, and print the latencies
     #[arg(
         long,
@@ -56,9 +75,12 @@ pub(crate) struct Call {
 }
 
 /// The result of the call.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-struct Returned(CallReply);
+#[derive(Debug)]
+struct Returned {
+    reply: CallReply,
+    /// True if the result is JSON, false for WAVE.
+    is_json: bool,
+}
 
 impl Call {
     /// Runs the command.
@@ -66,13 +88,15 @@ impl Call {
     /// # Errors
     /// The component or the function is missing, the arguments are invalid, or the guest fails.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        check_form(&self.expression)?;
+        let json = arguments(&self.expression, self.json)?;
+        let is_json = json.is_some();
         let client = connection::client(&self.host).await?;
         let ComponentTarget { app, component } = self.component;
         let request = CallRequest {
             app: app.to_string(),
             component: component.to_string(),
             expression: self.expression,
+            json,
             repeat: self.repeat,
         };
         let called = match self.one_host.row(&client).await? {
@@ -80,7 +104,7 @@ impl Call {
             None => client.call(&request).await,
         };
         match called {
-            Ok(reply) => output::report(&Returned(reply), self.output).map(drop),
+            Ok(reply) => output::report(&Returned { reply, is_json }, self.output).map(drop),
             Err(error) => {
                 let target = AppTarget {
                     app,
@@ -100,21 +124,70 @@ impl Call {
     }
 }
 
-/// Rejects expressions that are invalid whatever the types, without a request to the host.
-fn check_form(expression: &str) -> Result<(), Failure> {
+/// The arguments in JSON; `None` for an expression, which has them in WAVE.
+///
+/// # Errors
+/// Neither form is complete, or standard input cannot be read.
+fn arguments(expression: &str, json: Option<String>) -> Result<Option<String>, Failure> {
     let text = expression.trim();
-    let has_name = text.find('(').is_some_and(|parenthesis| parenthesis > 0);
-    if has_name && text.ends_with(')') {
-        return Ok(());
+    let invalid = |problem: String| Failure::new(Kind::Input, problem).or_help(ACCEPTED_FORM);
+    match (text.find('('), json) {
+        (Some(0), _) => Err(invalid(format!("`{expression}` is not a call"))),
+        (None, _) if text.is_empty() => Err(invalid("the function has no name".to_owned())),
+        (None, Some(json)) if json == STANDARD_INPUT => read_standard_input().map(Some),
+        (None, json) => Ok(Some(json.unwrap_or_else(|| NO_ARGUMENTS.to_owned()))),
+        (Some(_), None) if text.ends_with(')') => Ok(None),
+        (Some(_), None) => Err(invalid(format!("`{expression}` is not a call"))),
+        (Some(_), Some(_)) => Err(invalid(format!(
+            "`{expression}` has arguments already, and there are others in JSON"
+        ))),
     }
-    Err(Failure::new(Kind::Input, format!("`{expression}` is not a call")).or_help(ACCEPTED_FORM))
+}
+
+fn read_standard_input() -> Result<String, Failure> {
+    let mut text = String::new();
+    let input = io::stdin().take(JSON_BYTES_MAX as u64 + 1);
+    let read = io::BufReader::new(input).read_to_string(&mut text);
+    let invalid = |problem: String| Failure::new(Kind::Input, problem);
+    match read {
+        Ok(bytes) if bytes as u64 > JSON_BYTES_MAX as u64 => Err(invalid(format!(
+            "standard input has more than {JSON_BYTES_MAX} bytes, the limit of a call"
+        ))),
+        Ok(_) => Ok(text),
+        Err(error) => Err(
+            invalid("cannot read the arguments from standard input".to_owned()).caused_by(&error),
+        ),
+    }
+}
+
+impl Serialize for Returned {
+    /// The fields of the reply; a result in JSON is a value, not a string.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct WithValue<'a> {
+            result: Option<Box<RawValue>>,
+            elapsed_us: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            times: Option<&'a CallTimes>,
+        }
+        if !self.is_json {
+            return self.reply.serialize(serializer);
+        }
+        let result = self.reply.result.clone().map(RawValue::from_string);
+        let value = WithValue {
+            result: result.transpose().map_err(S::Error::custom)?,
+            elapsed_us: self.reply.elapsed_us,
+            times: self.reply.times.as_ref(),
+        };
+        value.serialize(serializer)
+    }
 }
 
 impl Report for Returned {
-    /// The result in WAVE; empty for a function without a result.
+    /// The result; empty for a function without a result.
     fn text(&self) -> String {
-        let result = self.0.result.clone();
-        let times = self.0.times.as_ref().map(distribution);
+        let result = self.reply.result.clone();
+        let times = self.reply.times.as_ref().map(distribution);
         let lines: Vec<_> = result.into_iter().chain(times).collect();
         lines.join("\n")
     }
@@ -138,32 +211,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_has_a_name_and_parentheses() {
+    fn a_call_has_its_arguments_in_parentheses_or_in_json() {
+        let read = |text: &str, json: Option<&str>| {
+            arguments(text, json.map(str::to_owned)).map_err(|failure| failure.kind())
+        };
         for text in ["f()", "a:b/c@0.1.0.f(\"(\", {a: 1})", " a:b/c.f(1) "] {
-            assert!(check_form(text).is_ok(), "{text:?}");
+            assert_eq!(read(text, None), Ok(None), "{text:?}");
+            assert_eq!(read(text, Some("{}")), Err(Kind::Input), "{text:?}");
         }
-        for text in ["", "f", "a:b/c.f", "(1)", "f(1", "f)"] {
+        for text in ["f", "a:b/c.f"] {
+            assert_eq!(read(text, None), Ok(Some("{}".to_owned())), "{text:?}");
+            let json = "{\"a\": 1}";
             assert_eq!(
-                check_form(text).map_err(|failure| failure.kind()),
-                Err(Kind::Input),
+                read(text, Some(json)),
+                Ok(Some(json.to_owned())),
                 "{text:?}"
             );
+        }
+        for text in ["", "(1)", "f(1"] {
+            assert_eq!(read(text, None), Err(Kind::Input), "{text:?}");
         }
     }
 
     #[test]
     fn only_the_result_and_the_latencies_are_printed() {
-        let returned = |result: Option<&str>| {
-            Returned(CallReply {
+        let returned = |result: Option<&str>| Returned {
+            reply: CallReply {
                 result: result.map(str::to_owned),
                 elapsed_us: 7,
                 times: None,
-            })
+            },
+            is_json: false,
         };
         assert_eq!(returned(Some("ok(1)")).text(), "ok(1)");
         assert_eq!(returned(None).text(), "");
-        let Returned(mut several) = returned(Some("7"));
-        several.times = Some(CallTimes {
+        let mut several = returned(Some("7"));
+        several.reply.times = Some(CallTimes {
             calls: 100,
             min_ns: 900,
             median_ns: 1_240,
@@ -171,10 +254,29 @@ mod tests {
             max_ns: 2_000_000,
         });
         assert_eq!(
-            Returned(several).text(),
+            several.text(),
             "7\n100 calls: median 1.2µs, min 900.0ns, p99 50.0µs, max 2.0ms"
         );
         let expected = serde_json::json!({"result": null, "elapsed_us": 7});
         assert_eq!(serde_json::to_value(returned(None)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_result_in_json_is_a_value_with_all_its_digits() {
+        let returned = |result: Option<&str>| Returned {
+            reply: CallReply {
+                result: result.map(str::to_owned),
+                elapsed_us: 7,
+                times: None,
+            },
+            is_json: true,
+        };
+        let text = serde_json::to_string(&returned(Some("{\"n\":18446744073709551615}"))).unwrap();
+        assert_eq!(
+            text,
+            "{\"result\":{\"n\":18446744073709551615},\"elapsed_us\":7}"
+        );
+        let text = serde_json::to_string(&returned(None)).unwrap();
+        assert_eq!(text, "{\"result\":null,\"elapsed_us\":7}");
     }
 }

@@ -1,10 +1,10 @@
 //! `weft completions`: prints completion scripts for shells.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 use serde::Serialize;
 
-use crate::arguments::Arguments;
+use crate::completion;
 use crate::failure::Failure;
 use crate::output::{self, Format, Report};
 
@@ -12,7 +12,11 @@ const AFTER_HELP: &str = "\
 Examples:
   weft completions bash > ~/.local/share/bash-completion/completions/weft
   weft completions zsh > \"${fpath[1]}/_weft\"
-  weft completions fish > ~/.config/fish/completions/weft.fish";
+  weft completions fish > ~/.config/fish/completions/weft.fish
+
+Shells complete commands and options, and with a host in reach also apps, components and functions:
+  weft call shop/<TAB>
+  weft call shop/pricing <TAB>";
 
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
@@ -33,10 +37,7 @@ impl Completions {
     /// # Errors
     /// Standard output cannot be written.
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "weft", &mut script);
-        let script = Script(String::from_utf8_lossy(&script).into_owned());
-        output::report(&script, Format::Text)?;
+        output::report(&Script(completion::script(self.shell)?), Format::Text)?;
         Ok(())
     }
 }

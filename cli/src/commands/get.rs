@@ -13,6 +13,7 @@ use weft_control::{Client, ClientError, HostRef};
 use weft_lattice_config::AppName;
 
 use crate::all_hosts::{self, OneHost};
+use crate::completion;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -51,7 +52,7 @@ pub(crate) struct Get {
     #[arg(value_name = "APP|HOST", conflicts_with = "app")]
     name: Option<String>,
     /// List only resources of this app
-    #[arg(long)]
+    #[arg(long, add = completion::app())]
     app: Option<AppName>,
     /// For placements, explain where each component runs: labels, order and capacity of all hosts
     #[arg(long)]

@@ -3,21 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 use weft_api::Api;
 use weft_compose::Description;
-use weft_control::Client;
-use weft_control::rows::{ComponentRow, PlacementRow};
 use weft_json::Interface;
 use weft_lattice_config::interface::newest_serving;
 use weft_lattice_config::{Digest, InterfaceName};
 
-use crate::all_hosts::{self, OneHost};
+use crate::all_hosts::OneHost;
 use crate::artifact::{Artifact, ArtifactError};
+use crate::completion;
 use crate::connection;
+use crate::deployed;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind, Plain};
 use crate::get_columns::size;
@@ -25,7 +24,7 @@ use crate::interfaces::{Export, Function, Import, Need};
 use crate::output::{self, Format, Report};
 use crate::providers;
 use crate::styled::{Style, Styled};
-use crate::target::{AppTarget, ComponentTarget};
+use crate::target::ComponentTarget;
 use crate::wit_source;
 
 const AFTER_HELP: &str = "\
@@ -44,7 +43,7 @@ component.";
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Inspect {
     /// A `.wasm` file or a deployed component
-    #[arg(value_name = "FILE|APP/COMPONENT")]
+    #[arg(value_name = "FILE|APP/COMPONENT", add = completion::component_or_file())]
     component: String,
     /// Print every interface of WASI, and the WIT of the component
     #[arg(long)]
@@ -103,7 +102,7 @@ impl Inspect {
         let artifact = match self.component.parse::<ComponentTarget>() {
             Ok(target) if !path.exists() => {
                 let client = connection::client(&self.host).await?;
-                download(&client, &self.one_host, target).await?
+                deployed::artifact(&client, &self.one_host, target).await?
             }
             Ok(_) | Err(_) => Artifact::read(path).map_err(|error| unusable(&error))?,
         };
@@ -168,90 +167,6 @@ fn unusable(error: &ArtifactError) -> Failure {
             "give the path of a `.wasm` file, or `APP/COMPONENT` for a deployed component",
         ),
         ArtifactError::Describe { .. } => failure,
-    }
-}
-
-async fn download(
-    client: &Client,
-    one_host: &OneHost,
-    target: ComponentTarget,
-) -> Result<Artifact, Failure> {
-    let host = one_host.row(client).await?;
-    let asked = match &host {
-        Some(host) => client.for_row(host)?,
-        None => client.clone(),
-    };
-    let rows: Vec<PlacementRow> = asked.rows("placements").await?;
-    let is_meant = |row: &&PlacementRow| {
-        row.app == target.app.as_str() && row.component == target.component.as_str()
-    };
-    let Some(row) = rows.iter().find(is_meant) else {
-        return Err(missing(client, target).await);
-    };
-    let digest = match &row.digest {
-        Some(digest) => digest.clone(),
-        None => running_digest(client, &target).await?,
-    };
-    let digest: Digest = digest.parse().map_err(|error| {
-        Failure::new(
-            Kind::Host,
-            "invalid digest from the host; check that the host runs this version of weft",
-        )
-        .caused_by(&error)
-    })?;
-    let bytes = match host {
-        Some(_) => asked.artifact(&digest).await?,
-        None => any_artifact(client, &digest).await?,
-    };
-    Artifact::new(bytes).map_err(|error| {
-        Failure::new(
-            Kind::Failed,
-            format!("artifact of `{target}` is not a component"),
-        )
-        .caused_by(&error)
-    })
-}
-
-/// The digest from a host that runs the component, for hosts of releases whose placements have
-/// none.
-async fn running_digest(client: &Client, target: &ComponentTarget) -> Result<String, Failure> {
-    let hosts = all_hosts::alive(client).await?;
-    let rows: Vec<ComponentRow> = all_hosts::rows_of_all(client, &hosts, "components").await?;
-    let mut rows = rows.into_iter();
-    let row = rows
-        .find(|row| row.app == target.app.as_str() && row.component == target.component.as_str());
-    row.map(|row| row.digest).ok_or_else(|| {
-        Failure::new(Kind::Failed, format!("no host runs `{target}`"))
-            .or_help("`weft get placements` shows why")
-    })
-}
-
-/// The bytes from the lattice, or from the first host that has them: one that has just joined may
-/// lack them.
-async fn any_artifact(client: &Client, digest: &Digest) -> Result<Bytes, Failure> {
-    let error = match client.artifact(digest).await {
-        Ok(bytes) => return Ok(bytes),
-        Err(error) => error,
-    };
-    for host in all_hosts::alive(client).await? {
-        if let Ok(bytes) = client.for_row(&host)?.artifact(digest).await {
-            return Ok(bytes);
-        }
-    }
-    Err(error.into())
-}
-
-async fn missing(client: &Client, target: ComponentTarget) -> Failure {
-    let message = format!("`{target}` is neither a file nor a deployed component");
-    let target = AppTarget {
-        app: target.app,
-        component: Some(target.component),
-    };
-    match connection::missing(client, &target).await {
-        Ok(Some(missing)) => missing.within(message),
-        Ok(None) => Failure::new(Kind::Failed, message)
-            .or_help("list deployed components with `weft get components`"),
-        Err(error) => error.into(),
     }
 }
 
@@ -420,6 +335,8 @@ impl Report for Inspection {
 #[cfg(test)]
 mod tests {
     use weft_compose::{Extern, ExternKind, FunctionInfo};
+
+    use bytes::Bytes;
 
     use super::*;
 

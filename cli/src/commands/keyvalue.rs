@@ -5,6 +5,7 @@ use serde::Serialize;
 use weft_control::{AcceptReport, AcceptRequest};
 use weft_lattice_config::{AppName, ProviderName};
 
+use crate::completion;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::Failure;
@@ -36,7 +37,7 @@ enum Action {
 #[command(after_help = ACCEPT_AFTER_HELP)]
 struct Accept {
     /// The app of the provider
-    #[arg(value_name = "APP")]
+    #[arg(value_name = "APP", add = completion::app())]
     app: AppName,
     /// The provider, as the manifest names it
     #[arg(value_name = "PROVIDER")]

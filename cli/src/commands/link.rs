@@ -10,6 +10,7 @@ use weft_control::{Client, GatherError, Gathered, LinkQuery, SilentHost};
 use weft_lattice_config::{AppName, ComponentName, LinkName};
 
 use crate::all_hosts::{self, OneHost};
+use crate::completion;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -50,6 +51,7 @@ enum LinkCommand {
 #[command(after_help = AFTER_HELP_WHY)]
 struct Why {
     /// App of the link
+    #[arg(add = completion::app())]
     app: AppName,
     /// Importing component
     from: ComponentName,

@@ -8,6 +8,7 @@ use weft_lattice_config::DurationText;
 
 use crate::all_hosts::{self, OneHost};
 use crate::commands::log_follower::LogFollower;
+use crate::completion;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -38,7 +39,7 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Logs {
     /// App or component; all apps if omitted
-    #[arg(value_name = "APP[/COMPONENT]")]
+    #[arg(value_name = "APP[/COMPONENT]", add = completion::component())]
     target: Option<AppTarget>,
     /// Follow new lines until interrupted
     #[arg(short, long)]

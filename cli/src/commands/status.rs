@@ -8,6 +8,7 @@ use weft_control::operating::ComponentStatus;
 use weft_control::{Client, StatusReport};
 use weft_lattice_config::AppName;
 
+use crate::completion;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -27,7 +28,7 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Status {
     /// App to check
-    #[arg(value_name = "APP")]
+    #[arg(value_name = "APP", add = completion::app())]
     app: AppName,
     /// Wait until the app is ready
     #[arg(long)]

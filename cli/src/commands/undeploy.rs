@@ -8,6 +8,7 @@ use serde::Serialize;
 use weft_control::UndeployReport;
 use weft_lattice_config::AppName;
 
+use crate::completion;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -28,7 +29,7 @@ Data that providers of the app stored is kept for a later deploy.";
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Undeploy {
     /// Apps to remove
-    #[arg(value_name = "APP", required_unless_present = "files")]
+    #[arg(value_name = "APP", required_unless_present = "files", add = completion::app())]
     apps: Vec<AppName>,
     /// Remove the app of this manifest; `-` reads standard input; repeatable
     #[arg(short, long = "file", value_name = "FILE")]

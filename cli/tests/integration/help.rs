@@ -80,5 +80,5 @@ fn the_version_is_printed() {
 fn completions_are_a_script_for_the_shell() {
     let run = Sandbox::new().weft(&["completions", "bash"], "");
     assert_eq!(run.code, Some(0));
-    assert!(run.stdout.contains("complete -F _weft"), "{}", run.stdout);
+    assert!(run.stdout.contains("COMPLETE=\"bash\""), "{}", run.stdout);
 }

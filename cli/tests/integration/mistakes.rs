@@ -227,12 +227,13 @@ fn manifests_are_given_with_and_without_f() {
 #[test]
 fn a_mistake_in_the_arguments_is_exit_code_2() {
     let sandbox = Sandbox::new();
-    let cases: [&[&str]; 15] = [
+    let cases: [&[&str]; 16] = [
         &[],
         &["deploy"],
         &["get", "pods"],
         &["call", "shop", "f()"],
-        &["call", "shop/pricing", "f"],
+        &["call", "shop/pricing", "f("],
+        &["call", "shop/pricing", "f()", "{}"],
         &["link"],
         &["link", "why", "shop", "storefront"],
         &["link", "why", "shop", "storefront", "shop/pricing"],
@@ -251,13 +252,14 @@ fn a_mistake_in_the_arguments_is_exit_code_2() {
 
 #[test]
 fn an_invalid_call_is_shown_with_the_accepted_form() {
-    let run = Sandbox::new().weft(&["call", "shop/pricing", "quote"], "");
+    let run = Sandbox::new().weft(&["call", "shop/pricing", "quote("], "");
     check(
         &run,
         2,
-        "error: `quote` is not a call\n\
+        "error: `quote(` is not a call\n\
          help: expected a function with its arguments in parentheses, as in \
-         'shop:catalog/pricing.find(\"teapot\")'; \
+         'shop:catalog/pricing.find(\"teapot\")', or a function and its arguments in JSON, as in \
+         shop:catalog/pricing.find '{\"sku\": \"teapot\"}'; \
          `weft inspect APP/COMPONENT` lists the functions",
     );
 }

@@ -118,8 +118,12 @@ pub struct CallRequest {
     /// The component's name.
     pub component: String,
     /// The function and its arguments in WAVE, for example `shop:catalog/pricing.quote("teapot",
-    /// 3)`.
+    /// 3)`; with arguments in JSON, the function alone.
     pub expression: String,
+    /// The arguments as a JSON object of parameters, as the body of an HTTP API has them
+    /// (`docs/json.md`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<String>,
     /// The number of calls, each a request of its own, one after another: 1 to [`CALL_REPEAT_MAX`].
     #[serde(default = "repeat_default")]
     pub repeat: u32,
@@ -136,7 +140,7 @@ fn repeat_default() -> u32 {
 /// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallReply {
-    /// The result in WAVE; `None` if the function returns nothing.
+    /// The result in WAVE, or in JSON if the arguments were; `None` if the function returns nothing.
     pub result: Option<String>,
     /// The duration of the call on the host, in microseconds; of several calls, their sum.
     pub elapsed_us: u64,

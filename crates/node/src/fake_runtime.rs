@@ -19,7 +19,7 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use weft_control::{CallReply, ErrorCode};
+use weft_control::{CallReply, CallRequest, ErrorCode};
 use weft_ingress::{Body, Handler, Overloaded, RequestBody};
 use weft_lattice_config::{App, AppName};
 use weft_link::{
@@ -306,12 +306,8 @@ impl RunningApp for FakeApp {
         self.runs(component).then_some(Protocol::HttpP3)
     }
 
-    async fn call(
-        &self,
-        component: &str,
-        expression: &str,
-        _repeat: u32,
-    ) -> Result<CallReply, CallError> {
+    async fn call(&self, request: &CallRequest) -> Result<CallReply, CallError> {
+        let component = &request.component;
         if !self.runs(component) {
             return Err(CallError {
                 code: ErrorCode::NotFound,
@@ -320,7 +316,7 @@ impl RunningApp for FakeApp {
             });
         }
         Ok(CallReply {
-            result: Some(expression.to_owned()),
+            result: Some(request.expression.clone()),
             elapsed_us: 0,
             times: None,
         })

@@ -21,7 +21,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use async_trait::async_trait;
-use weft_control::{CallReply, ErrorCode};
+use weft_control::{CallReply, CallRequest, ErrorCode};
 use weft_ingress::Handler;
 use weft_lattice_config::{App, Digest, Mistakes};
 use weft_link::{LinkReport, LocalComponents, Protocol};
@@ -136,16 +136,11 @@ pub trait RunningApp: Any + Send + Sync {
     /// The HTTP interface that a component exports.
     fn protocol(&self, component: &str) -> Option<Protocol>;
 
-    /// Calls a function with arguments in WAVE, `repeat` times one after another.
+    /// Calls a function of a component, as often as the request says and one after another.
     ///
     /// # Errors
     /// Of the first call that fails, or if this host does not run the component.
-    async fn call(
-        &self,
-        component: &str,
-        expression: &str,
-        repeat: u32,
-    ) -> Result<CallReply, CallError>;
+    async fn call(&self, request: &CallRequest) -> Result<CallReply, CallError>;
 }
 
 /// A component of a [`RunningApp`].

@@ -6,12 +6,13 @@
 //! - `links`: calls between components that are not fused.
 //! - `endpoint`: components that take requests and calls, with their instances and limits.
 //! - `turns`: processor time of guests that run long.
-//! - `http`, `wave_call`: HTTP requests, and calls with arguments in text form.
+//! - `http`, `dynamic_call`: HTTP requests, and calls with arguments in text form.
 //! - `app_runtime`: the implementation of [`weft_node::runtime::Runtime`].
 
 mod app_runtime;
 mod bindings;
 mod compile;
+mod dynamic_call;
 mod endpoint;
 mod engine;
 mod guest;
@@ -19,7 +20,6 @@ mod http;
 mod linking;
 mod links;
 mod turns;
-mod wave_call;
 
 pub use app_runtime::{RuntimeConfig, RuntimeError, RuntimeLinks, WasmRuntime};
 pub use bindings::other_versions;

@@ -1,7 +1,9 @@
 //! `weft call`, `weft inspect` and `weft logs`.
 
 use serde_json::Value;
-use weft_tests::{Files, PATIENCE, Probe, Weft, eventually, finish, guest, probes};
+use weft_tests::{
+    Files, PATIENCE, Probe, Weft, eventually, finish, guest, probes, spawn, weft_command,
+};
 
 use crate::shop;
 
@@ -87,7 +89,7 @@ fn functions_are_called_with_values_in_wave() {
             2,
             &["find"],
         ),
-        ("shop/pricing", "find", 2, &["`find` is not a call"]),
+        ("shop/pricing", "find(", 2, &["`find(` is not a call"]),
         (
             "shop/orders",
             "place([{sku: \"cup\", quantities: 4}])",
@@ -127,6 +129,87 @@ fn functions_are_called_with_values_in_wave() {
             .expect_code(*code)
             .expect_stderr(parts);
     }
+}
+
+#[test]
+fn functions_are_called_with_values_in_json() {
+    let weft = Weft::serving(&[shop::manifest()]);
+    let calls = [
+        (
+            "shop/pricing",
+            "shop:catalog/pricing.find",
+            r#"{"sku": "teapot"}"#,
+            r#"{"tag":"ok","val":{"sku":"teapot","name":"Teapot, cast iron","price":{"cents":4900,"currency":"eur"},"stocked":5}}"#,
+        ),
+        (
+            "shop/pricing",
+            "find",
+            r#"{"sku": "unicorn"}"#,
+            r#"{"tag":"err","val":{"tag":"unknown-sku","val":"unicorn"}}"#,
+        ),
+        (
+            "shop/orders",
+            "left",
+            r#"{"sku": "cup"}"#,
+            r#"{"tag":"ok","val":48}"#,
+        ),
+    ];
+    for (component, function, json, result) in calls {
+        let finished = weft
+            .run(&["call", component, function, json])
+            .expect_code(0);
+        assert_eq!(finished.stdout.trim_end(), result, "{function} {json}");
+    }
+    let order = r#"{"lines": [{"sku": "cup", "quantity": 4}]}"#;
+    let placed = weft.run(&["call", "shop/orders", "place", order, "-o", "json"]);
+    let placed = placed.expect_code(0).json();
+    assert_eq!(placed["result"]["val"]["id"], 1, "{placed}");
+
+    let mistakes: &[(&str, &str, &[&str])] = &[
+        (
+            "find",
+            "{}",
+            &["at `/sku`: expected a string, found nothing"],
+        ),
+        ("find", r#"{"sku": 7}"#, &["found 7", "`sku: string`"]),
+        ("find", r#"{"sku""#, &["line 1, column 7"]),
+        ("find(\"teapot\")", "{}", &["has arguments already"]),
+        (
+            "fnd",
+            "{}",
+            &["did you mean `shop:catalog/pricing@0.1.0.find`?"],
+        ),
+    ];
+    for (function, json, parts) in mistakes {
+        let finished = weft.run(&["call", "shop/pricing", function, json]);
+        let code = if *function == "fnd" { 1 } else { 2 };
+        let finished = finished.expect_code(code);
+        finished.expect_stderr(parts);
+        assert!(!finished.stderr.contains("weft:link"), "{finished}");
+    }
+}
+
+#[test]
+fn shells_complete_components_and_functions_of_the_host_on_the_line() {
+    let weft = Weft::serving(&[shop::manifest()]);
+    let folder = weft.data();
+    let data = folder.path().display().to_string();
+    let completed = |words: &[&str]| {
+        let mut command = weft_command();
+        command.env("COMPLETE", "fish").arg("--").arg("weft");
+        command.args(["call", "--data-dir", &data]).args(words);
+        finish(spawn(command), PATIENCE).expect_code(0).stdout
+    };
+    let components = completed(&["shop/or"]);
+    assert!(components.starts_with("shop/orders"), "{components}");
+    assert!(!components.contains("pricing"), "{components}");
+    let functions = completed(&["shop/orders", ""]);
+    for part in ["place\t", "shop:catalog/orders@0.1.0: func(lines", "left\t"] {
+        assert!(functions.contains(part), "{functions}");
+    }
+    // A host that does not run completes nothing, and disturbs nobody at a prompt.
+    drop(weft);
+    assert_eq!(completed(&["shop/"]), "");
 }
 
 #[test]

@@ -258,6 +258,14 @@ fn every_shell_gets_completions() {
         let mut command = weft_command();
         command.args(["completions", shell]);
         let script = finish(spawn(command), PATIENCE).expect_code(0).stdout;
-        assert!(script.contains("undeploy"), "{shell}");
+        assert!(script.contains("COMPLETE"), "{shell}");
+
+        let mut command = weft_command();
+        command.args(["--", "weft", "unde"]);
+        command
+            .env("COMPLETE", shell)
+            .env("_CLAP_COMPLETE_INDEX", "1");
+        let completed = finish(spawn(command), PATIENCE).expect_code(0).stdout;
+        assert!(completed.contains("undeploy"), "{shell}: {completed}");
     }
 }

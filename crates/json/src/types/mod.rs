@@ -4,6 +4,7 @@
 //! for each definition once, however often functions mention it.
 
 mod cases;
+mod define;
 mod error;
 mod lookup;
 mod names;
@@ -16,10 +17,10 @@ use std::sync::Arc;
 use weft_wire::{Scalar, SimpleType};
 
 pub(crate) use cases::Cases;
+pub use define::MAX_TYPE_PARTS;
 pub use error::{Place, TextError, TypeError, TypeProblem};
 use lookup::Lookup;
 pub use names::{Name, Names, camel_case};
-pub use walk::MAX_TYPE_PARTS;
 
 /// A WIT interface.
 ///

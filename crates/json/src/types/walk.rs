@@ -8,21 +8,10 @@ use wit_parser::{
     Docs, FunctionKind, Handle, InterfaceId, Resolve, TypeDef, TypeDefKind, TypeId, TypeOwner,
 };
 
+use super::define::{MAX_TYPE_PARTS, TOO_DEEP, TOO_LARGE, check_keys, unsupported};
 use super::{
-    Case, Definition, EnumCase, Field, Flag, Function, Interface, Kind, Lookup, Name, Param, Place,
-    Type, TypeError, TypeName, TypeProblem,
-};
-
-/// The most parts of all types of one function, each type counted as often as it is mentioned: a
-/// thousand times the size of common ones, and a bound for types that double at each level.
-pub const MAX_TYPE_PARTS: usize = 1 << 16;
-
-const TOO_LARGE: TypeProblem = TypeProblem::Parts {
-    limit: MAX_TYPE_PARTS,
-};
-
-const TOO_DEEP: TypeProblem = TypeProblem::Depth {
-    limit: MAX_VALUE_DEPTH,
+    Case, EnumCase, Field, Flag, Function, Interface, Kind, Name, Param, Place, Type, TypeError,
+    TypeName, TypeProblem,
 };
 
 impl Interface {
@@ -119,7 +108,7 @@ impl<'r> Walk<'r> {
             }
             _ => return self.part(ty, 0),
         };
-        define(None, None, kind)
+        Type::define(None, None, kind)
     }
 
     /// Returns the definition behind all aliases.
@@ -154,10 +143,10 @@ impl<'r> Walk<'r> {
     /// Converts a type within `depth` others.
     fn part(&mut self, ty: &wit_parser::Type, depth: u32) -> Result<Type, TypeProblem> {
         if let Some(scalar) = scalar_type(ty) {
-            return define(None, None, Kind::Scalar(scalar));
+            return Type::define(None, None, Kind::Scalar(scalar));
         }
         match ty {
-            wit_parser::Type::String => define(None, None, Kind::String),
+            wit_parser::Type::String => Type::define(None, None, Kind::String),
             wit_parser::Type::Id(id) => self.defined(*id, depth),
             _ => Err(unsupported("an error context")),
         }
@@ -201,15 +190,12 @@ impl<'r> Walk<'r> {
                 let (ok, err) = (side(&result.ok)?, side(&result.err)?);
                 Kind::Result { ok, err }
             }
-            TypeDefKind::List(element) => {
-                let element = self.part(element, depth)?;
-                match element.kind() {
-                    Kind::Scalar(Scalar::U8) => Kind::Bytes,
-                    _ => Kind::List(element),
-                }
-            }
-            TypeDefKind::Map(key, value) => self.map(key, value, depth)?,
-            TypeDefKind::Flags(flags) => flags_of(flags)?,
+            TypeDefKind::List(element) => Kind::list_of(self.part(element, depth)?),
+            TypeDefKind::Map(key, value) => Kind::Map {
+                key: self.part(key, depth)?,
+                value: self.part(value, depth)?,
+            },
+            TypeDefKind::Flags(flags) => flags_of(flags),
             TypeDefKind::Resource | TypeDefKind::Handle(_) => {
                 return Err(unsupported(self.resource(definition)));
             }
@@ -219,7 +205,7 @@ impl<'r> Walk<'r> {
             TypeDefKind::Unknown => return Err(unsupported("a type of unknown structure")),
         };
         let name = self.type_name(definition);
-        define(name, prose(&definition.docs), kind)
+        Type::define(name, prose(&definition.docs), kind)
     }
 
     fn record(&mut self, record: &wit_parser::Record, depth: u32) -> Result<Kind, TypeProblem> {
@@ -231,7 +217,6 @@ impl<'r> Walk<'r> {
                 ty: self.part(&field.ty, depth)?,
             });
         }
-        check_keys("a record", fields.iter().map(|field| &field.name))?;
         Ok(Kind::Record(fields))
     }
 
@@ -246,24 +231,6 @@ impl<'r> Walk<'r> {
             });
         }
         Ok(Kind::Variant(cases))
-    }
-
-    fn map(
-        &mut self,
-        key: &wit_parser::Type,
-        value: &wit_parser::Type,
-        depth: u32,
-    ) -> Result<Kind, TypeProblem> {
-        let (key, value) = (self.part(key, depth)?, self.part(value, depth)?);
-        match key.kind() {
-            Kind::String => {}
-            Kind::Scalar(scalar) if !matches!(scalar, Scalar::F32 | Scalar::F64) => {}
-            kind => {
-                let found = format!("a map with keys of type {}", kind.word());
-                return Err(unsupported(found));
-            }
-        }
-        Ok(Kind::Map { key, value })
     }
 
     fn resource(&self, definition: &TypeDef) -> String {
@@ -291,89 +258,8 @@ impl<'r> Walk<'r> {
     /// Gives a name to an unnamed type.
     fn alias(&mut self, definition: &TypeDef, target: &Type) -> Result<Type, TypeProblem> {
         let name = self.type_name(definition);
-        define(name, prose(&definition.docs), target.kind().share())
+        Type::define(name, prose(&definition.docs), target.kind().share())
     }
-}
-
-impl Kind {
-    /// Copies the structure; the types within are shared.
-    fn share(&self) -> Self {
-        match self {
-            Self::Scalar(scalar) => Self::Scalar(*scalar),
-            Self::String => Self::String,
-            Self::Bytes => Self::Bytes,
-            Self::List(element) => Self::List(element.clone()),
-            Self::Map { key, value } => Self::Map {
-                key: key.clone(),
-                value: value.clone(),
-            },
-            Self::Record(fields) => Self::Record(fields.clone()),
-            Self::Tuple(members) => Self::Tuple(members.clone()),
-            Self::Variant(cases) => Self::Variant(cases.clone()),
-            Self::Enum(cases) => Self::Enum(cases.clone()),
-            Self::Option(some) => Self::Option(some.clone()),
-            Self::Result { ok, err } => Self::Result {
-                ok: ok.clone(),
-                err: err.clone(),
-            },
-            Self::Flags(flags) => Self::Flags(flags.clone()),
-            Self::Stream(element) => Self::Stream(*element),
-            Self::Future(value) => Self::Future(value.clone()),
-        }
-    }
-
-    /// The least number of bytes of an encoded value. Types are bounded in size, and so is the sum.
-    fn bytes_min(&self) -> usize {
-        match self {
-            Self::Scalar(scalar) => scalar.encoded_bytes().0 as usize,
-            Self::Record(fields) => fields.iter().map(|field| field.ty.bytes_min()).sum(),
-            Self::Tuple(members) => members.iter().map(Type::bytes_min).sum(),
-            Self::Flags(flags) => flags.len().div_ceil(8),
-            _ => 1,
-        }
-    }
-
-    /// The word of WIT for the type.
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Scalar(scalar) => scalar.name(),
-            Self::String => "string",
-            Self::Bytes | Self::List(_) => "list",
-            Self::Map { .. } => "map",
-            Self::Record(_) => "record",
-            Self::Tuple(_) => "tuple",
-            Self::Variant(_) => "variant",
-            Self::Enum(_) => "enum",
-            Self::Option(_) => "option",
-            Self::Result { .. } => "result",
-            Self::Flags(_) => "flags",
-            Self::Stream(_) => "stream",
-            Self::Future(_) => "future",
-        }
-    }
-}
-
-fn define(name: Option<TypeName>, docs: Option<Arc<str>>, kind: Kind) -> Result<Type, TypeProblem> {
-    let members = kind.members();
-    let parts = members.iter().map(|member| member.0.parts);
-    let parts = parts.fold(1_usize, usize::saturating_add);
-    if parts > MAX_TYPE_PARTS {
-        return Err(TOO_LARGE);
-    }
-    let depth = 1 + members.iter().map(|ty| ty.0.depth).max().unwrap_or(0);
-    if depth > MAX_VALUE_DEPTH {
-        return Err(TOO_DEEP);
-    }
-    let bytes_min = kind.bytes_min();
-    Ok(Type(Arc::new(Definition {
-        name,
-        docs,
-        lookup: Lookup::new(&kind),
-        kind,
-        parts,
-        depth,
-        bytes_min,
-    })))
 }
 
 fn check_kind(kind: &FunctionKind) -> Result<(), TypeProblem> {
@@ -387,33 +273,12 @@ fn check_kind(kind: &FunctionKind) -> Result<(), TypeProblem> {
     }
 }
 
-/// Checks that all names are different keys in lowerCamelCase.
-fn check_keys<'n>(
-    found: &'static str,
-    names: impl Iterator<Item = &'n Name>,
-) -> Result<(), TypeProblem> {
-    let mut keys: HashMap<&str, &Name> = HashMap::new();
-    for second in names {
-        if let Some(first) = keys.insert(second.camel(), second) {
-            return Err(TypeProblem::SameKey {
-                found,
-                first: first.wit().into(),
-                second: second.wit().into(),
-                key: second.camel().into(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn flags_of(flags: &wit_parser::Flags) -> Result<Kind, TypeProblem> {
+fn flags_of(flags: &wit_parser::Flags) -> Kind {
     let flags = flags.flags.iter().map(|flag| Flag {
         name: Name::new(&flag.name),
         docs: prose(&flag.docs),
     });
-    let flags: Vec<_> = flags.collect();
-    check_keys("flags", flags.iter().map(|flag| &flag.name))?;
-    Ok(Kind::Flags(flags))
+    Kind::Flags(flags.collect())
 }
 
 fn enum_cases(cases: &wit_parser::Enum) -> Vec<EnumCase> {
@@ -427,12 +292,6 @@ fn enum_cases(cases: &wit_parser::Enum) -> Vec<EnumCase> {
 fn prose(docs: &Docs) -> Option<Arc<str>> {
     let prose = docs.contents.as_deref()?.trim();
     (!prose.is_empty()).then(|| prose.into())
-}
-
-fn unsupported(found: impl Into<Box<str>>) -> TypeProblem {
-    TypeProblem::Unsupported {
-        found: found.into(),
-    }
 }
 
 macro_rules! scalar_types {

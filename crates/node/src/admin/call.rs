@@ -57,10 +57,11 @@ impl Api {
     async fn call_here(&self, call: &CallRequest) -> Option<Answer> {
         let app = self.running_with(&call.app, &call.component)?;
         let call = call.clone();
-        let running = self.sources.mesh.guest_tasks().spawn(async move {
-            let reply = app.call(&call.component, &call.expression, call.repeat);
-            reply.await
-        });
+        let running = self
+            .sources
+            .mesh
+            .guest_tasks()
+            .spawn(async move { app.call(&call).await });
         Some(match AbortOnDropHandle::new(running).await {
             Ok(Ok(reply)) => json(&reply),
             Ok(Err(error)) => Err(error.into()),

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use weft_control::{CallReply, ErrorCode};
+use weft_control::{CallReply, CallRequest, ErrorCode};
 use weft_ingress::Handler;
 use weft_link::Protocol;
 use weft_node::runtime::{CallError, RunningApp, RunningComponent};
 
+use crate::dynamic_call;
 use crate::endpoint::{Endpoint, RevisionSet};
 use crate::http::EndpointHandler;
 use crate::linking::LinkReport;
-use crate::wave_call;
 
 /// The endpoints of an app, by component.
 pub(crate) struct RunningEndpoints {
@@ -63,12 +63,8 @@ impl RunningApp for RunningEndpoints {
         self.endpoint(component)?.protocol()
     }
 
-    async fn call(
-        &self,
-        component: &str,
-        expression: &str,
-        repeat: u32,
-    ) -> Result<CallReply, CallError> {
+    async fn call(&self, request: &CallRequest) -> Result<CallReply, CallError> {
+        let component = &request.component;
         let Some(endpoint) = self.endpoint(component) else {
             return Err(CallError {
                 code: ErrorCode::NotFound,
@@ -76,7 +72,7 @@ impl RunningApp for RunningEndpoints {
                 source: format!("component `{component}` does not run on this host").into(),
             });
         };
-        let outcome = wave_call::call(endpoint, expression, repeat).await;
+        let outcome = dynamic_call::call(endpoint, request).await;
         let outcome = outcome.map_err(|error| error.for_caller(endpoint))?;
         Ok(outcome.reply())
     }

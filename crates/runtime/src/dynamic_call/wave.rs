@@ -1,24 +1,19 @@
-//! Arguments in WAVE, checked against the parameters of a function: the mistake is named by its
-//! place, with the expected type.
+//! Values in WAVE: arguments, checked against the parameters of a function, and results. A mistake
+//! is named by its place, with the expected type.
 
 use std::collections::BTreeMap;
 
-use wasmtime::component::types::{Map, Record};
+use wasmtime::component::types::{ComponentFunc, Map, Record};
 use wasmtime::component::wasm_wave::ast::Node;
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
 use wasmtime::component::{Type, Val};
 use weft_lattice_config::nearest;
 
+use super::signature::{self, Parameter, count, shown};
 use super::type_text::TypeText;
 
-/// The most characters of a type or a value in a message.
-const SHOWN_CHARACTERS_MAX: usize = 120;
-
-/// A parameter of a function.
-pub(super) struct Parameter {
-    pub(super) name: String,
-    pub(super) ty: Type,
-}
+/// The deepest nesting of a function's types: bounds the recursion over them.
+const TYPE_DEPTH_MAX: usize = 64;
 
 /// Parses `arguments`, with their parentheses.
 ///
@@ -27,7 +22,7 @@ pub(super) struct Parameter {
 pub(super) fn parse(arguments: &str, parameters: &[Parameter]) -> Result<Vec<Val>, String> {
     // The name of the function may be a keyword of WAVE, so the parser gets a fixed one.
     let text = format!("call{arguments}");
-    let expected = signature(parameters);
+    let expected = signature::of(parameters);
     let parsed = UntypedFuncCall::parse(&text).map_err(|error| {
         match text.get(error.span()).filter(|piece| !piece.is_empty()) {
             Some(piece) => format!(
@@ -59,6 +54,80 @@ pub(super) fn parse(arguments: &str, parameters: &[Parameter]) -> Result<Vec<Val
         }
     }
     Ok(values)
+}
+
+/// Writes a value.
+///
+/// # Errors
+/// If the library for WAVE rejects it.
+pub(super) fn write(value: Val) -> Result<String, String> {
+    let text = with_maps_as_lists(value).to_wave();
+    text.map_err(|error| error.to_string())
+}
+
+/// Replaces maps by lists of pairs, their form in WAVE. Values are as deep as their checked types.
+fn with_maps_as_lists(value: Val) -> Val {
+    let all = |values: Vec<Val>| values.into_iter().map(with_maps_as_lists).collect();
+    let boxed = |value: Option<Box<Val>>| value.map(|value| Box::new(with_maps_as_lists(*value)));
+    match value {
+        Val::Map(entries) => {
+            let entries = entries.into_iter();
+            let pairs = entries.map(|(key, value)| {
+                Val::Tuple(vec![with_maps_as_lists(key), with_maps_as_lists(value)])
+            });
+            Val::List(pairs.collect())
+        }
+        Val::List(items) => Val::List(all(items)),
+        Val::Tuple(items) => Val::Tuple(all(items)),
+        Val::Record(fields) => {
+            let fields = fields.into_iter();
+            let fields = fields.map(|(name, value)| (name, with_maps_as_lists(value)));
+            Val::Record(fields.collect())
+        }
+        Val::Variant(name, payload) => Val::Variant(name, boxed(payload)),
+        Val::Option(some) => Val::Option(boxed(some)),
+        Val::Result(Ok(value)) => Val::Result(Ok(boxed(value))),
+        Val::Result(Err(value)) => Val::Result(Err(boxed(value))),
+        other => other,
+    }
+}
+
+/// Checks that all types of a function have a text form, before the call runs.
+///
+/// # Errors
+/// The kind of a type that has none.
+pub(super) fn check_types(function: &ComponentFunc) -> Result<(), &'static str> {
+    let parameters = function.params().map(|(_, ty)| ty);
+    let mut types = parameters.chain(function.results());
+    types.try_for_each(|ty| check_text_form(&ty, 0))
+}
+
+fn check_text_form(ty: &Type, depth: usize) -> Result<(), &'static str> {
+    if depth > TYPE_DEPTH_MAX {
+        return Err("type nested too deeply");
+    }
+    let inner = |ty: &Type| check_text_form(ty, depth + 1);
+    match ty {
+        Type::Own(_) | Type::Borrow(_) => Err("resource"),
+        Type::Stream(_) => Err("stream"),
+        Type::Future(_) => Err("future"),
+        Type::ErrorContext => Err("error context"),
+        Type::FixedLengthList(_) => Err("list of fixed length"),
+        Type::List(list) => inner(&list.ty()),
+        Type::Map(map) => inner(&map.key()).and_then(|()| inner(&map.value())),
+        Type::Option(option) => inner(&option.ty()),
+        Type::Tuple(tuple) => tuple.types().try_for_each(|ty| inner(&ty)),
+        Type::Record(record) => record.fields().try_for_each(|field| inner(&field.ty)),
+        Type::Variant(variant) => variant
+            .cases()
+            .filter_map(|case| case.ty)
+            .try_for_each(|ty| inner(&ty)),
+        Type::Result(result) => [result.ok(), result.err()]
+            .into_iter()
+            .flatten()
+            .try_for_each(|ty| inner(&ty)),
+        _ => Ok(()),
+    }
 }
 
 /// Makes values of parsed text, and reports the first mistake. Types are nested at most as deeply
@@ -247,33 +316,6 @@ fn unknown(what: &str, name: &str, known: &[&str], place: &str) -> String {
     )
 }
 
-/// The parameters as in WIT: ``2 arguments: `sku: string, quantity: u32` ``.
-fn signature(parameters: &[Parameter]) -> String {
-    if parameters.is_empty() {
-        return count(0);
-    }
-    let listed = parameters
-        .iter()
-        .map(|Parameter { name, ty }| format!("{name}: {}", TypeText(ty)));
-    let listed = listed.collect::<Vec<_>>().join(", ");
-    format!("{}: `{}`", count(parameters.len()), shown(&listed))
-}
-
-fn count(number: usize) -> String {
-    match number {
-        1 => "1 argument".to_owned(),
-        number => format!("{number} arguments"),
-    }
-}
-
-/// A text in a message: its beginning, if it is long.
-fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use wasmtime::component::Component;
@@ -454,5 +496,28 @@ mod tests {
     fn long_values_are_shortened() {
         let long = format!("(\"{}\", [], cash)", "x".repeat(1000));
         assert!(problem(&long).len() < 400);
+    }
+
+    #[test]
+    fn the_maps_of_a_result_are_lists_of_pairs() {
+        let map = |value| Val::Map(vec![(Val::String("a".to_owned()), value)]);
+        let cases = [
+            (map(Val::U8(1)), r#"[("a", 1)]"#),
+            (Val::Map(Vec::new()), "[]"),
+            (
+                Val::Option(Some(Box::new(map(Val::List(vec![map(Val::U8(2))]))))),
+                r#"some([("a", [[("a", 2)]])])"#,
+            ),
+            (
+                Val::Result(Err(Some(Box::new(Val::Record(vec![(
+                    "of".to_owned(),
+                    Val::Variant("c".to_owned(), Some(Box::new(map(Val::Bool(true))))),
+                )]))))),
+                r#"err({of: c([("a", true)])})"#,
+            ),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(write(value).unwrap(), expected);
+        }
     }
 }
