@@ -125,8 +125,8 @@ fn words() -> Vec<String> {
     words.filter_map(Result::ok).collect()
 }
 
-/// The options of a line that select a host. The line may be incomplete, so the other words are left
-/// out.
+/// The options of a line that select a host. The line may be incomplete, so the other words are
+/// left out.
 fn host_options(line: &[String]) -> Result<HostOptions, Failure> {
     let command = HostOptions::augment_args(Command::new(NAME).no_binary_name(true));
     let mut options = Vec::new();

@@ -140,7 +140,7 @@ fn repeat_default() -> u32 {
 /// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallReply {
-    /// The result in WAVE, or in JSON if the arguments were; `None` if the function returns nothing.
+    /// The result, in WAVE or JSON as the arguments; `None` if the function returns nothing.
     pub result: Option<String>,
     /// The duration of the call on the host, in microseconds; of several calls, their sum.
     pub elapsed_us: u64,
