@@ -195,8 +195,13 @@ impl TypedRoute {
         let deadline = self.deadline();
         let is_head = request.method() == Method::HEAD;
         match self.call(request, budget, tasks, deadline).await {
-            // Without its reader the stream ends.
-            Ok((response, Some(_))) if is_head => self.sent(without_stream(response), None),
+            Ok((response, Some(streams))) if is_head => {
+                // A stream without a reader has no end of its own.
+                if let ApiBody::Stream { .. } = response.body {
+                    streams.cancel();
+                }
+                self.sent(without_stream(response), None)
+            }
             Ok((response, streams)) => self.sent(response, streams),
             Err(rejection) => self.sent(*rejection, None),
         }

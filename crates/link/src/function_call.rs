@@ -195,6 +195,11 @@ impl StreamingResult {
         let body = self.side.take_body(number, self.deadline)?;
         Some(body.convert(convert).of_call(self.task.take()))
     }
+
+    /// Cancels the call, unless a body owns it.
+    pub fn cancel(mut self) {
+        drop(self.task.take());
+    }
 }
 
 impl Drop for StreamingResult {

@@ -107,7 +107,7 @@ impl RemoteSide {
         };
         self.has_received = true;
         match frame {
-            Frame::Abandon(_) => side.lose_peer(),
+            Frame::Abandon(_) => side.abandon(),
             other => {
                 if let Some(message) = Message::of_frame(other, self.call) {
                     side.receive(message);

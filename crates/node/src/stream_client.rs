@@ -158,11 +158,10 @@ pub(super) fn receive_frame(received: &Received, remote: &mut RemoteSide) -> boo
         }
         Received::Frame { bytes, .. } => {
             match Frame::decode(bytes) {
-                Ok(Frame::Abandon(_)) => {
-                    remote.lose();
-                    return false;
+                Ok(frame) => {
+                    remote.receive(&frame);
+                    return !matches!(frame, Frame::Abandon(_));
                 }
-                Ok(frame) => remote.receive(&frame),
                 Err(error) => tracing::warn!(%error, "rejected a malformed frame"),
             }
             true

@@ -98,7 +98,8 @@ struct State {
     streams: BTreeMap<u32, Stream>,
     /// True if this side's unfinished streams end as incomplete.
     has_failed: bool,
-    /// True if a stream of the other side ended as incomplete.
+    /// True if the other side needs no result any more: a stream of it ended as incomplete, or it
+    /// left a stream of this side unread.
     is_abandoned: bool,
     /// True if the other side was lost: it sends and reads nothing more, and a stream handed over
     /// afterwards is broken from its start.
@@ -238,13 +239,14 @@ impl CallSide {
         Poll::Pending
     }
 
-    /// True if a stream of the other side ended as incomplete.
+    /// True if a stream of the other side ended as incomplete, or the other side left while it read
+    /// a stream.
     pub fn is_abandoned(&self) -> bool {
         self.state().is_abandoned
     }
 
-    /// Ready once a stream of the other side ended as incomplete. Only one task at a time may wait
-    /// for it.
+    /// Ready once the call [is abandoned](Self::is_abandoned). Only one task at a time may wait for
+    /// it.
     pub fn poll_abandoned(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if state.is_abandoned {
@@ -276,13 +278,30 @@ impl CallSide {
     /// Breaks every open stream, and those handed over from now on, because the other side was
     /// lost.
     pub(crate) fn lose_peer(&self) {
+        self.lose(false);
+    }
+
+    /// Breaks the streams as [`Self::lose_peer`], because the other side abandoned the call: it
+    /// waits for nothing more, also if it closed its readers just before. A call without open
+    /// streams goes on, because the other side may have left after it had read everything.
+    pub(crate) fn abandon(&self) {
+        self.lose(true);
+    }
+
+    fn lose(&self, has_abandoned: bool) {
         let mut wakers = Wakers::default();
         let mut state = self.state();
         let state = &mut *state;
         state.has_lost_peer = true;
+        state.is_abandoned |= has_abandoned && state.streams.values().any(Stream::is_used);
         for stream in state.streams.values_mut() {
             match stream {
-                Stream::Out(outgoing) => outgoing.lose_reader(&mut wakers),
+                Stream::Out(outgoing) => {
+                    // A writer that waits for something else would not notice.
+                    state.is_abandoned |=
+                        !outgoing.has_lost_reader && outgoing.pending_end.is_none();
+                    outgoing.lose_reader(&mut wakers);
+                }
                 Stream::In(incoming) if incoming.end.is_none() => {
                     incoming.finish(Ended::Broken, &mut wakers);
                     state.is_abandoned = true;
@@ -343,6 +362,18 @@ impl Drop for CallSide {
         let has_streams = !self.state().streams.is_empty();
         if let Some(peer) = self.peer.get() {
             peer.leave(has_streams);
+        }
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// True if this side still writes the stream, or waits for more of it.
+    fn is_used(&self) -> bool {
+        match self {
+            Self::Out(outgoing) => outgoing.pending_end.is_none(),
+            Self::In(incoming) => incoming.end.is_none(),
         }
     }
 }

@@ -207,6 +207,53 @@ fn a_lost_side_breaks_every_open_stream() {
 }
 
 #[test]
+fn a_writer_whose_reader_is_lost_with_its_side_is_abandoned() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
+        let (_, _sender) = exporter.give(Kind::Stream);
+        assert_eq!(exporter.poll_abandoned(&idle()), Poll::Pending);
+        drop(importer);
+        assert_eq!(
+            exporter.poll_abandoned(&idle()),
+            Poll::Ready(()),
+            "{delivery:?}"
+        );
+    }
+}
+
+#[test]
+fn a_side_that_closed_its_reader_before_it_left_has_not_abandoned_the_call() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
+        let (_sender, receiver) = stream(Kind::Stream, &exporter, &importer);
+        drop(receiver);
+        drop(importer);
+        assert_eq!(
+            exporter.poll_abandoned(&idle()),
+            Poll::Pending,
+            "{delivery:?}"
+        );
+    }
+}
+
+#[test]
+fn an_abandoned_call_ends_while_one_of_its_streams_is_open() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
+        let (sender, receiver) = stream(Kind::Stream, &exporter, &importer);
+        // The end of the reader may arrive before that of its call.
+        drop(receiver);
+        exporter.abandon();
+        assert!(exporter.is_abandoned(), "{delivery:?}");
+        drop(sender);
+
+        let (_importer, exporter) = pair(delivery);
+        exporter.abandon();
+        assert!(!exporter.is_abandoned(), "{delivery:?}: all was read");
+    }
+}
+
+#[test]
 fn a_stream_of_a_lost_side_that_is_taken_afterwards_is_broken() {
     for delivery in DELIVERIES {
         for kind in [Kind::Stream, Kind::Future] {
