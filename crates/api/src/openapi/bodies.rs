@@ -24,10 +24,9 @@ pub(super) fn request(operation: &Operation, schemas: &Schemas) -> Option<Value>
             "content": values(&schemas.mention(ty)),
             "required": ty.optional().is_none(),
         }),
-        BodyInput::Bytes => json!({ "content": octets(), "required": true }),
-        BodyInput::Stream(element) => {
-            json!({ "content": request_stream(*element), "required": true })
-        }
+        // A request without a body has an empty one, which is no bytes, or an empty stream.
+        BodyInput::Bytes => json!({ "content": octets() }),
+        BodyInput::Stream(element) => json!({ "content": request_stream(*element) }),
     })
 }
 

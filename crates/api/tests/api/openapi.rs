@@ -92,6 +92,18 @@ fn the_document_of_files_and_streams_is_that_of_its_golden_file() {
 }
 
 #[test]
+fn a_raw_body_may_be_missing_and_an_object_with_required_fields_may_not() {
+    let document = api(ORDERS, "").openapi();
+    let required = |path: &str| document["paths"][path]["post"]["requestBody"]["required"].clone();
+    assert_eq!(required("/place"), true);
+    let lines = "operations: [{func: upload, as: 'PUT /files/{name}', body: data}]";
+    let document = api(ORDERS, lines).openapi();
+    let body = &document["paths"]["/files/{name}"]["put"]["requestBody"];
+    assert!(body["content"]["application/octet-stream"].is_object());
+    assert_eq!(body["required"], Value::Null);
+}
+
+#[test]
 fn a_document_is_the_same_each_time() {
     let document = || serde_json::to_string(&api(ORDERS, "").openapi()).unwrap();
     assert_eq!(document(), document());

@@ -48,8 +48,6 @@ impl Validator<'_> {
                 let mut pairs = items.iter().zip(of.as_array().expect("a valid schema"));
                 pairs.all(|(item, schema)| self.is_valid(item, schema))
             }),
-            // Beside `prefixItems`, the number of items is fixed.
-            "items" if of.is_boolean() => true,
             "items" => value
                 .as_array()
                 .is_none_or(|items| items.iter().all(|item| self.is_valid(item, of))),
