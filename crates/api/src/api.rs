@@ -180,6 +180,7 @@ fn implied_operations(
     let operations = interface.functions.iter().filter_map(|function| {
         let spec = implied_operation(function)?;
         let of = (&interface.name, function);
+        let mut mistakes = mistakes.operation(&function.name);
         Some(Operation::bind((route, settings), &spec, of, &mut mistakes))
     });
     operations.collect()

@@ -11,6 +11,8 @@ pub(crate) struct MistakesAt<'m> {
     path: String,
     /// True for a part that the manifest does not have: its mistakes are at the path itself.
     is_implied: bool,
+    /// The function of an implied operation. No line of the manifest names it, so messages do.
+    function: Option<String>,
 }
 
 impl<'m> MistakesAt<'m> {
@@ -20,6 +22,7 @@ impl<'m> MistakesAt<'m> {
             mistakes,
             path: path.into(),
             is_implied: false,
+            function: None,
         }
     }
 
@@ -31,16 +34,32 @@ impl<'m> MistakesAt<'m> {
         }
     }
 
+    /// Mistakes of the operation of a function that is implied by the value at the path of these.
+    pub(crate) fn operation(&mut self, function: &str) -> MistakesAt<'_> {
+        MistakesAt {
+            function: Some(function.to_owned()),
+            ..MistakesAt::implied(self.mistakes, &self.path)
+        }
+    }
+
     /// Adds a mistake at a key of the part.
     pub(crate) fn add(&mut self, key: &str, message: impl Into<String>) {
-        let mistake = Mistake::new(self.path_of(key), message);
+        let mistake = self.mistake(key, message);
         self.mistakes.push(mistake);
     }
 
     /// Adds a mistake with the next step for the user.
     pub(crate) fn add_with_help(&mut self, key: &str, message: impl Into<String>, help: &str) {
-        let mistake = Mistake::new(self.path_of(key), message).with_help(help);
+        let mistake = self.mistake(key, message).with_help(help);
         self.mistakes.push(mistake);
+    }
+
+    fn mistake(&self, key: &str, message: impl Into<String>) -> Mistake {
+        let path = self.path_of(key);
+        match &self.function {
+            Some(function) => Mistake::new(path, format!("`{function}`: {}", message.into())),
+            None => Mistake::new(path, message),
+        }
     }
 
     /// Adds a mistake about a name that is not one of the known ones.

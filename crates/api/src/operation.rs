@@ -67,6 +67,11 @@ impl Operation {
         &self.outcome.ok
     }
 
+    /// The statuses of results and errors of the function, in order.
+    pub fn statuses(&self) -> impl Iterator<Item = u16> {
+        self.outcome.statuses().into_iter()
+    }
+
     /// True if the call of the function is a streaming call: of an `async func`, or with a stream.
     #[must_use]
     pub fn is_concurrent(&self) -> bool {

@@ -62,6 +62,15 @@ impl ErrorRules {
         }
     }
 
+    /// The statuses of all errors.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = StatusCode> {
+        let rules = match self {
+            Self::Cases(rules) => rules.as_slice(),
+            Self::All(rule) => std::slice::from_ref(rule),
+        };
+        rules.iter().map(|rule| rule.status)
+    }
+
     /// The status of a case as text.
     pub(crate) fn status_text(&self, case: usize) -> &str {
         match self {

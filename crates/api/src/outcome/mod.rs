@@ -6,6 +6,8 @@ mod location;
 mod respond;
 mod returned;
 
+use std::collections::BTreeSet;
+
 use http::StatusCode;
 use weft_json::{Function, Kind, Type};
 use weft_lattice_config::template::Method;
@@ -91,6 +93,17 @@ impl Outcome {
                 && ok.is_some_and(|ty| ty.optional().is_some()),
             ok: output,
         }
+    }
+
+    /// The statuses of results and errors, in order.
+    pub(crate) fn statuses(&self) -> BTreeSet<u16> {
+        let errors = self
+            .errors
+            .iter()
+            .flat_map(|errors| errors.rules.statuses());
+        let missing = self.is_none_missing.then_some(StatusCode::NOT_FOUND);
+        let all = errors.chain(missing).chain([self.status]);
+        all.map(|status| status.as_u16()).collect()
     }
 }
 

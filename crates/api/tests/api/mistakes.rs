@@ -310,6 +310,10 @@ fn resources_and_streams_inside_other_types_are_mistakes_by_name() {
         implied.contains("the resource `cart`") && implied.contains("a stream of `point`"),
         "{implied}"
     );
+    assert!(
+        implied.contains("interface: `j`: parameter `p` is a stream"),
+        "{implied}"
+    );
 }
 
 #[test]
