@@ -73,12 +73,15 @@ fn data_directory(options: &Options) -> Result<PathBuf> {
 
 fn print_examples(host: &Host) {
     let shop = format!("http://{}", host.http);
+    let json = "-H content-type:application/json";
     let order = r#"-d '{"lines":[{"sku":"cup","quantity":4}]}'"#;
     print_line("");
     print_line("the shop is running; from another terminal:");
+    print_line(&format!("  curl {shop}/catalog/products"));
+    print_line(&format!("  curl {shop}/api/orders {json} {order}"));
+    print_line(&format!("  curl {shop}/api/orders"));
+    print_line(&format!("  open {shop}/api/docs in a browser"));
     print_line(&format!("  curl {shop}/"));
-    print_line(&format!("  curl {shop}/products"));
-    print_line(&format!("  curl {shop}/orders {order}"));
     for line in [
         "get components",
         "get routes",

@@ -20,6 +20,9 @@ const PURCHASES: [Purchase; 4] = [
     purchase("strainer", 2, 1_300),
 ];
 
+/// The price of four cups, of which one is free.
+const FOUR_CUPS_CENTS: u64 = 3_750;
+
 struct Purchase {
     sku: &'static str,
     quantity: u64,
@@ -58,12 +61,18 @@ pub(crate) fn place_order(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Places an order by the typed API, reads it back, and sends one with mistakes, which the host
-/// answers. Prints each request and response.
+/// Requests a price and places an order by the typed API, reads the order back, and sends one with
+/// mistakes, which the host answers. Prints each request and response.
 ///
 /// # Errors
 /// If a response is wrong.
 pub(crate) fn use_api(address: SocketAddr) -> Result<()> {
+    let price = get(address, "/catalog/products/cup/price?quantity=4", 200)?;
+    let cents = number(&price, "/total/cents")?;
+    ensure!(
+        cents == FOUR_CUPS_CENTS,
+        "expected four cups to cost {FOUR_CUPS_CENTS} cents, found {cents}"
+    );
     let stock = get(address, "/api/stock/sencha", 200)?;
     if stock.as_u64().is_some_and(|left| left > 0) {
         let order = post(address, r#"{"lines":[{"sku":"sencha","quantity":1}]}"#, 201)?;

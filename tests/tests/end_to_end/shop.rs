@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use weft_tests::http::{Request, Response};
+use weft_tests::http::{Connection, Request, Response};
 use weft_tests::{Files, Weft, guest};
 
 /// The components that the manifest names.
@@ -139,6 +139,58 @@ fn takes_orders_and_reads_them_back(manifest: &Path) {
 }
 
 #[test]
+fn the_api_without_a_line_of_http_serves_what_the_component_with_http_does() {
+    let weft = Weft::serving(&[manifest()]);
+    let products = weft.fetch("/catalog/products").json();
+    let by_hand = weft.fetch("/products").json();
+    let names = |products: &Value| -> Vec<Value> {
+        let products = products.as_array().unwrap().iter();
+        products.map(|product| product["sku"].clone()).collect()
+    };
+    assert_eq!(names(&products), names(&by_hand["products"]));
+    let found = weft.fetch("/catalog/products/teapot").json();
+    assert!(products.as_array().unwrap().contains(&found), "{found}");
+
+    for (query, quantity) in [("", 1), ("?quantity=4", 4)] {
+        let price = weft.fetch(&format!("/catalog/products/cup/price{query}"));
+        let quote = weft.fetch(&format!("/products/cup{query}"));
+        assert_eq!(price.json()["total"], quote.json()["total"], "{query}");
+        assert_eq!(price.json()["quantity"], quantity, "{query}");
+    }
+    let body = r#"{"lines":[{"sku":"teapot","quantity":2}]}"#;
+    let post = format!(
+        "POST /api/orders HTTP/1.1\nhost: shop\ncontent-type: application/json\n\
+         content-length: {}\n\n{body}",
+        body.len()
+    );
+    let placed = Connection::with(weft.http(), &post).response().unwrap();
+    placed.expect(201, &[]);
+    assert_eq!(placed.header("location"), Some("/api/orders/1"));
+    assert_eq!(weft.fetch("/api/orders/1").json(), placed.json());
+    let by_hand = weft.fetch("/orders/1").json();
+    assert_eq!(by_hand["total"], placed.json()["total"]);
+    assert_eq!(weft.fetch("/api/stock/teapot").text(), "3");
+
+    for (path, status, case) in [
+        ("/catalog/products/unicorn", 404, "unknown-sku"),
+        ("/catalog/products/unicorn/price", 404, "unknown-sku"),
+        (
+            "/catalog/products/cup/price?quantity=0",
+            400,
+            "invalid-quantity",
+        ),
+        ("/api/stock/unicorn", 404, "unknown-sku"),
+        ("/api/orders/2", 404, "unknown-order"),
+    ] {
+        let refused = weft.fetch(path);
+        assert_eq!(refused.status, status, "{path}: {}", refused.text());
+        assert_eq!(refused.json()["case"], case, "{path}");
+    }
+    weft.fetch("/catalog/products/cup/price?quantity=two")
+        .expect(400, &["an integer from 0 to 4294967295"]);
+}
+
+#[test]
 fn two_customers_never_both_get_the_last_one() {
     let weft = Weft::serving(&[manifest()]);
     let wish = json!([{"sku": "teapot", "quantity": 1}]);
@@ -185,7 +237,7 @@ fn what_runs_can_be_listed_as_arrays() {
         };
         assert_eq!(link["mode"], mode, "{link}");
     }
-    assert_eq!(links.len(), 6);
+    assert_eq!(links.len(), 7);
     let why = weft.run(&["link", "why", "shop", "http", "shop:catalog/orders"]);
     let why = why.expect_code(0).stdout;
     assert!(why.contains("HTTP server of this host"), "{why}");
@@ -193,7 +245,7 @@ fn what_runs_can_be_listed_as_arrays() {
         ("apps", 1),
         ("components", 3),
         ("providers", 2),
-        ("routes", 2),
+        ("routes", 3),
         ("hosts", 1),
     ] {
         assert_eq!(weft.get(what).len(), rows, "{what}");

@@ -17,6 +17,7 @@ mod scratch;
 mod stats;
 mod table;
 mod tools;
+mod typed_http;
 mod warm_start;
 mod weft;
 mod wrk;
@@ -63,6 +64,8 @@ enum Group {
     Lattice,
     /// HTTP requests, against bare hyper and `wasmtime serve`.
     Http,
+    /// Requests of an HTTP API: typed routes, against a component with HTTP and JSON by hand.
+    TypedHttp,
     /// Time from the start of `weft up` to the first response.
     WarmStart,
     /// Memory per idle component.
@@ -96,6 +99,7 @@ impl Group {
             Self::Link => link::measure(tools, effort, rows)?,
             Self::Lattice => rows.extend(lattice::measure(tools, effort)?),
             Self::Http => rows.extend(http::measure(tools, effort)?),
+            Self::TypedHttp => rows.extend(typed_http::measure(tools, effort)?),
             Self::WarmStart => rows.extend(warm_start::measure(tools, effort)?),
             Self::IdleMemory => rows.extend(idle_memory::measure(tools, effort)?),
             Self::Fairness => rows.extend(fairness::measure(tools, effort)?),
@@ -107,7 +111,7 @@ impl Group {
     fn has_baseline_programs(self) -> bool {
         match self {
             Self::FusedCall | Self::Link | Self::Lattice | Self::Http => true,
-            Self::WarmStart | Self::IdleMemory | Self::Fairness => false,
+            Self::TypedHttp | Self::WarmStart | Self::IdleMemory | Self::Fairness => false,
         }
     }
 

@@ -19,15 +19,30 @@ pub(super) fn resident(process: u32) -> Result<Resident> {
     parse_resident(&status).with_context(|| format!("missing `VmRSS` or `RssAnon` in {file}"))
 }
 
+/// Begins a new peak of the resident memory of a process of the same user.
+pub(super) fn reset_peak(process: u32) -> Result<()> {
+    let file = format!("/proc/{process}/clear_refs");
+    // The value for the peak, in proc(5).
+    fs::write(&file, "5").with_context(|| format!("cannot write {file}"))
+}
+
+/// The largest resident memory of a process since its start or [`reset_peak`], in KiB.
+pub(super) fn peak_resident_kib(process: u32) -> Result<u64> {
+    let file = format!("/proc/{process}/status");
+    let status = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
+    kib(&status, "VmHWM:").with_context(|| format!("missing `VmHWM` in {file}"))
+}
+
 fn parse_resident(status: &str) -> Option<Resident> {
-    let kib = |key: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-        line.trim().strip_suffix("kB")?.trim().parse().ok()
-    };
     Some(Resident {
-        all_kib: kib("VmRSS:")?,
-        anonymous_kib: kib("RssAnon:")?,
+        all_kib: kib(status, "VmRSS:")?,
+        anonymous_kib: kib(status, "RssAnon:")?,
     })
+}
+
+fn kib(status: &str, key: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -16,9 +16,11 @@ use crate::workspace::{Build, DIST, build_weft, cargo, root, target_directory};
 const WASMTIME_VERSION: &str = "48.0.8";
 
 /// The measured guests.
-const GUESTS: [&str; 10] = [
+const GUESTS: [&str; 12] = [
     "callee",
     "caller",
+    "cashier",
+    "cashier-http",
     "conformance-concurrent-exporter",
     "conformance-concurrent-importer",
     "hello-http",

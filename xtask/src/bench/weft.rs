@@ -32,6 +32,8 @@ struct Times {
 pub(super) struct ComponentRow {
     /// True while its code is in memory.
     pub(super) loaded: bool,
+    /// The requests and calls that have entered at it.
+    pub(super) requests: u64,
 }
 
 /// A row of `weft get hosts -o json`.
@@ -78,6 +80,12 @@ impl Host {
         let rows: Vec<HostRow> =
             serde_json::from_str(&rows).context("unexpected output of `weft get hosts`")?;
         Ok(rows.iter().filter(|row| row.status == "ready").count())
+    }
+
+    /// The requests and calls of all components since the start of the host.
+    pub(in crate::bench) fn requests(&self) -> Result<u64> {
+        let components = self.components()?;
+        Ok(components.iter().map(|row| row.requests).sum())
     }
 
     /// The deployed components.
