@@ -46,10 +46,11 @@ mod yaml;
 mod yaml_writer;
 
 pub use app::{
-    ApiVersion, App, AppSpec, CASES_MAX, COMPONENTS_MAX, ComponentSpec, DefaultStatus, ErrorCases,
-    ErrorStatus, ErrorStatusError, ErrorStatuses, Face, Instances, Int64Form, Kind, LINKS_MAX,
-    Limits, LinkSpec, Locality, Metadata, NameStyle, OPERATIONS_MAX, OperationSpec, PROVIDERS_MAX,
-    Placement, ProviderSpec, REPLICAS_MAX, ROUTES_MAX, Reuse, RouteSpec, Source, WEIGHT_MAX,
+    ApiVersion, App, AppSpec, Build, CASES_MAX, COMPONENTS_MAX, ComponentSpec, DefaultStatus,
+    ErrorCases, ErrorStatus, ErrorStatusError, ErrorStatuses, Face, Instances, Int64Form, Kind,
+    LINKS_MAX, Language, LanguageError, Limits, LinkSpec, Locality, Metadata, NameStyle,
+    OPERATIONS_MAX, OperationSpec, PROVIDERS_MAX, Placement, ProviderSpec, REPLICAS_MAX,
+    ROUTES_MAX, Reuse, RouteSpec, Source, WEIGHT_MAX,
 };
 pub use diagnostic::{Diagnostic, ManifestErrors, Position};
 pub use diff::{Change, ChangeKind, Subject, diff};

@@ -84,11 +84,11 @@ impl App {
                 None
             }
         };
-        read(node, report, "")
+        read(node, report, "").map(App::without_builds)
     }
 
-    /// Returns the app as a manifest, which [`App::from_yaml`] reads as the same app if it has at
-    /// most [`MANIFEST_BYTES_MAX`].
+    /// Returns the app as a manifest, which [`App::from_yaml`] reads as the same app
+    /// [without builds](App::without_builds) if it has at most [`MANIFEST_BYTES_MAX`].
     ///
     /// # Errors
     /// Never fails for an app from [`App::from_yaml`] or [`App::from_json`].

@@ -4,6 +4,7 @@
 //! [`App::from_yaml`] checks a manifest against that schema, and editors show the doc comments
 //! below as descriptions of the keys.
 
+mod build;
 mod placement;
 mod route;
 
@@ -20,6 +21,7 @@ use crate::name::{AppName, ComponentName, LinkName, Name, ProviderName};
 use crate::quantity::{ByteSize, DurationText};
 use crate::wit_source::WitSource;
 
+pub use self::build::{Build, Language, LanguageError};
 pub use self::placement::{Placement, REPLICAS_MAX, WEIGHT_MAX};
 use self::placement::{is_one, one};
 pub use self::route::{
@@ -112,6 +114,9 @@ pub struct ComponentSpec {
     pub name: ComponentName,
     /// The WebAssembly binary of the component: a file or a digest.
     pub source: Source,
+    /// The build of the component, for `weft build`. It is not a part of the deployed app.
+    #[serde(default, skip_serializing)]
+    pub build: Option<Build>,
     /// The WIT source of the component: a folder relative to the manifest, or the WIT itself. Its
     /// comments are in the documentation of HTTP APIs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -263,6 +268,16 @@ pub enum Locality {
 // === defaults ===
 
 impl App {
+    /// The app without what only commands on this machine need: the builds of its components. This
+    /// is what a host receives, and what two apps are compared by.
+    #[must_use]
+    pub fn without_builds(mut self) -> App {
+        for component in &mut self.spec.components {
+            component.build = None;
+        }
+        self
+    }
+
     /// The digests of the components whose sources are digests.
     pub fn digests(&self) -> impl Iterator<Item = &Digest> {
         let components = self.spec.components.iter();

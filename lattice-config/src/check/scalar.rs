@@ -10,9 +10,9 @@ use super::schema_view::{Schema, type_names};
 use crate::spanned_yaml::{Data, Node, Path};
 use crate::template::{LocationTemplate, RequestTemplate, ValuePath};
 use crate::{
-    AppName, ByteSize, ComponentName, Digest, DurationText, HeaderName, HostPattern, InterfaceName,
-    InterfaceRef, LabelName, LabelValue, LabelValues, LinkName, Name, PathPrefix, ProviderName,
-    WitName, WitSource,
+    AppName, Build, ByteSize, ComponentName, Digest, DurationText, HeaderName, HostPattern,
+    InterfaceName, InterfaceRef, LabelName, LabelValue, LabelValues, Language, LinkName, Name,
+    PathPrefix, ProviderName, WitName, WitSource,
 };
 
 /// Returns the check of a type with a text form, by the name of its schema.
@@ -22,6 +22,7 @@ pub(super) fn text_check(name: &str) -> Option<fn(&str) -> Option<String>> {
     }
     Some(match name {
         "AppName" => parses::<AppName>,
+        "Build" => parses::<Build>,
         "ByteSize" => parses::<ByteSize>,
         "ComponentName" => parses::<ComponentName>,
         "Digest" => parses::<Digest>,
@@ -33,6 +34,7 @@ pub(super) fn text_check(name: &str) -> Option<fn(&str) -> Option<String>> {
         "LabelName" => parses::<LabelName>,
         "LabelValue" => parses::<LabelValue>,
         "LabelValues" => parses::<LabelValues>,
+        "Language" => parses::<Language>,
         "LinkName" => parses::<LinkName>,
         "LocationTemplate" => parses::<LocationTemplate>,
         "Name" => parses::<Name>,

@@ -6,7 +6,7 @@ use super::scalar::text_check;
 use crate::app_schema;
 
 /// Keywords that the check supports, and keywords that do not restrict a value.
-const KNOWN_KEYWORDS: [&str; 18] = [
+const KNOWN_KEYWORDS: [&str; 19] = [
     "$defs",
     "$ref",
     "$schema",
@@ -25,6 +25,7 @@ const KNOWN_KEYWORDS: [&str; 18] = [
     "pattern",
     "required",
     "title",
+    "writeOnly",
 ];
 
 fn visit(schema: &Value, visitor: &mut impl FnMut(&str, &Value)) {

@@ -30,6 +30,8 @@ pub(crate) struct PartialApp<'a> {
     pub(crate) own_stores: Vec<OwnStore>,
     pub(crate) target_names: TargetNames,
     pub(crate) env: Vec<Located<&'a str>>,
+    /// The maps of `build` with neither a language nor a command, which build nothing.
+    pub(crate) empty_builds: Vec<Located<()>>,
     pub(crate) placements: Vec<PartialPlacement<'a>>,
     pub(crate) links: Vec<PartialLink>,
     pub(crate) routes: Vec<PartialRoute<'a>>,
@@ -112,6 +114,7 @@ impl<'a> PartialApp<'a> {
             .into_iter()
             .flatten()
             .collect(),
+            empty_builds: read_items(spec, "components", path, empty_build),
             placements: read_items(spec, "components", path, PartialPlacement::of),
             links: read_items(spec, "links", path, |item, path| {
                 Some(PartialLink::of(item, path))
@@ -206,6 +209,16 @@ impl PartialLink {
             idempotent: set_key("idempotent").map(|entry| located_key(entry, (), path)),
         }
     }
+}
+
+/// The build of a component, if it has neither a language nor a command.
+fn empty_build(item: &Node, path: &Path<'_>) -> Option<Located<()>> {
+    let entry = item.entry("build")?;
+    let is_map = matches!(entry.value.data, Data::Map(_));
+    let has_either = ["language", "command"]
+        .iter()
+        .any(|key| entry.value.get(key).is_some());
+    (is_map && !has_either).then(|| located_key(entry, (), path))
 }
 
 /// The locality of a link; the default for an invalid value, which the check of types reports.

@@ -47,6 +47,12 @@ impl<'o> Validator<'o, '_, '_> {
         for name in &app.env {
             self.check_env_name(name);
         }
+        for build in &app.empty_builds {
+            let message = format!("`{}` has neither `language` nor `command`", build.path);
+            let help =
+                "name the language, as in `build: rust`, or the command that builds the component";
+            self.add(build, message, Some(help.to_owned()));
+        }
         if app.target_names == TargetNames::Known {
             for link in &app.links {
                 self.check_link_ends(link);

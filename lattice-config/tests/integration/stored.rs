@@ -176,3 +176,32 @@ const FULL: &str = "
     int64: string
     faces: [http, docs, rpc, mcp]
 ";
+
+#[test]
+fn the_build_of_a_component_is_read_and_never_stored() {
+    let text = |build: &str| {
+        format!(
+            "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {{name: a}}\nspec:\n  components:\n  \
+             - {{name: b, source: {{file: b.wasm}}{build}}}\n"
+        )
+    };
+    let read = |build: &str| App::from_yaml("a.yaml", &text(build)).expect("correct");
+    let plain = read("");
+    for build in [
+        ", build: rust",
+        ", build: {language: python, dir: b, entry: main, world: w, output: c.wasm}",
+        ", build: {command: make}",
+    ] {
+        let built = read(build);
+        assert!(built.spec.components[0].build.is_some(), "{build}");
+        assert_eq!(
+            built.to_json().unwrap(),
+            plain.to_json().unwrap(),
+            "{build}"
+        );
+        assert_eq!(built.without_builds(), plain, "{build}");
+    }
+    let sent = plain.to_json().unwrap();
+    let sent = sent.replace(r#""source""#, r#""build":"rust","source""#);
+    assert_eq!(App::from_json("stored", &sent).unwrap(), plain);
+}

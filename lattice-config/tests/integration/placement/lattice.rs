@@ -174,6 +174,7 @@ pub(crate) fn component(name: &str, replicas: u32, placement: Placement) -> Comp
     ComponentSpec {
         name: parse(name),
         source: Source::File("a.wasm".to_owned()),
+        build: None,
         wit: None,
         env: BTreeMap::new(),
         instances: Instances::PerRequest,
