@@ -6,7 +6,7 @@ use crate::commands::{
     call::Call, check::Check, completions::Completions, context::Context, deploy::Deploy,
     describe::Describe, drain::Drain, drill::Drill, events::Events, gc::Gc, get::Get,
     hang::HangParent, inspect::Inspect, keyvalue::KeyValueCommand, label::LabelCommand, link::Link,
-    logs::Logs, status::Status, undeploy::Undeploy, up::Up,
+    logs::Logs, manual::Manual, status::Status, undeploy::Undeploy, up::Up,
 };
 
 /// The maximum width of help texts: longer lines are hard to read.
@@ -67,6 +67,7 @@ pub(crate) enum Command {
     Drill(Drill),
     Context(Context),
     Completions(Completions),
+    Manual(Manual),
     HangParent(HangParent),
 }
 

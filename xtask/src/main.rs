@@ -13,6 +13,7 @@ mod host;
 mod layers;
 mod lines;
 mod lint;
+mod release;
 mod shop;
 mod signals;
 mod simulate;
@@ -44,6 +45,8 @@ enum Task {
     Simulate(simulate::Options),
     /// Measure Weft against baselines in the same run.
     Bench(bench::Options),
+    /// Pack `weft` with its documents into an archive, and try the archive.
+    Release(release::Options),
     /// Check the comments of all crates against the rules of prose, or the subjects of commits.
     Lint(lint::Options),
     /// Count the lines of code without tests, for each crate and in all.
@@ -72,6 +75,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test(options) => test::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Release(options) => release::release(&options),
         Task::Lint(options) => lint::run(&options),
         Task::Lines(options) => lines::run(&options),
         Task::Guests(options) => guests::build(&options).map(drop),

@@ -18,6 +18,7 @@ pub(crate) mod label;
 pub(crate) mod link;
 mod log_follower;
 pub(crate) mod logs;
+pub(crate) mod manual;
 pub(crate) mod plan;
 pub(crate) mod status;
 pub(crate) mod undeploy;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Up(up) => up.run(),
         Command::Completions(completions) => completions.run(),
         Command::Context(context) => context.run(),
+        Command::Manual(manual) => manual.run(),
         Command::HangParent(hang) => run_client(hang.run()),
         Command::Deploy(deploy) => run_client(deploy.run()),
         Command::Check(check) => client_runtime()?.block_on(check.run()),
