@@ -1,11 +1,11 @@
 //! Runs other programs. A command with effects is printed before it runs, ready to paste into a
 //! shell, and shares the output of this process.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use weft_build::command_line;
 
 /// Prints a command and runs it.
 ///
@@ -104,50 +104,9 @@ fn program(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }
 
-fn command_line(command: &Command) -> String {
-    let directory = command
-        .get_current_dir()
-        .map(|path| format!("cd {} &&", quoted(path.as_os_str())));
-    let variables = command
-        .get_envs()
-        .filter_map(|(name, value)| Some(format!("{}={}", name.to_string_lossy(), quoted(value?))));
-    let words = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(quoted);
-    directory
-        .into_iter()
-        .chain(variables)
-        .chain(words)
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// A word in the syntax of a shell.
-fn quoted(word: &OsStr) -> String {
-    let word = word.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_is_printed_in_the_syntax_of_a_shell() {
-        let mut command = Command::new("cargo");
-        command
-            .current_dir("components")
-            .env("RUSTFLAGS", "-C a")
-            .env_remove("RUSTC")
-            .arg("it's");
-        let expected = r"cd components && RUSTFLAGS='-C a' cargo 'it'\''s'";
-        assert_eq!(command_line(&command), expected);
-    }
 
     #[test]
     fn output_is_read_line_by_line() {

@@ -6,20 +6,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use weft_build::{Sources as ComponentSources, javascript, python};
 
 use super::Folders;
 use super::dep_info::Sources;
-use crate::command::{output, print_line, run};
+use crate::command::print_line;
 
 /// The components of [`build`].
 pub(super) const NAMES: &[&str] = &["text-python", "text-javascript"];
-
-/// The oldest node that `componentize-js` runs on.
-const NODE_MAJOR_MIN: u32 = 20;
 
 pub(super) fn build(folders: &Folders, is_selected: impl Fn(&str) -> bool) -> Result<()> {
     if is_selected("text-python") {
@@ -32,109 +29,77 @@ pub(super) fn build(folders: &Folders, is_selected: impl Fn(&str) -> bool) -> Re
 }
 
 fn python(folders: &Folders) -> Result<()> {
-    if output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_err() {
-        print_line("skipped text-python: missing python3 with venv");
+    let shell = folders.shell();
+    if let Err(reason) = python::check(&shell) {
+        print_line(&format!("skipped text-python: {reason}"));
         return Ok(());
     }
-    let sources = folders.components.join("fixtures/python");
-    let requirements = sources.join("requirements.txt");
-    let wit = wit(folders);
-    let venv = folders.target.join("python");
-    let componentize = venv.join("bin/componentize-py");
-    make(&[&requirements], &componentize, || {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        run(Command::new(venv.join("bin/pip"))
-            .args(["install", "--quiet", "--requirement"])
-            .arg(&requirements))
-    })?;
+    let dir = folders.components.join("fixtures/python");
     let component = folders.wasm.join("text-python.wasm");
+    let wit = wit(folders);
     build_component(
         folders,
-        &[
-            &requirements,
-            &sources.join("app.py"),
-            &wit.join("text.wit"),
-        ],
+        &[&dir.join("app.py"), &wit.join("text.wit")],
+        python::COMPONENTIZE_PY,
         &component,
         || {
-            run(Command::new(&componentize)
-                .arg("-d")
-                .arg(&wit)
-                .args(["-w", "shouter", "componentize", "app", "-p"])
-                .arg(&sources)
-                .arg("-o")
-                .arg(&component))
+            Ok(python::build(
+                &shell,
+                &sources(dir.clone(), "app", &wit, &component),
+            )?)
         },
     )
 }
 
 fn javascript(folders: &Folders) -> Result<()> {
-    if let Err(reason) = node_is_new_enough() {
-        print_line(&format!("skipped text-javascript: {reason:#}"));
+    let shell = folders.shell();
+    if let Err(reason) = javascript::check(&shell) {
+        print_line(&format!("skipped text-javascript: {reason}"));
         return Ok(());
     }
-    let sources = folders.components.join("fixtures/javascript");
-    let packages = sources.join("package.json");
-    let script = sources.join("build.mjs");
-    let source = sources.join("shout.js");
-    let wit = wit(folders);
-    let work = folders.target.join("javascript");
-    let modules = work.join("node_modules");
-    fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
-    // A script loads modules from its own folder, and they must not be installed beside the
-    // sources.
-    for file in [&packages, &script] {
-        let name = file.file_name().context("a script has a name")?;
-        fs::copy(file, work.join(name))
-            .with_context(|| format!("cannot copy {}", file.display()))?;
-    }
-    make(&[&packages], &modules, || {
-        run(Command::new("npm")
-            .args(["install", "--no-package-lock", "--no-audit", "--no-fund"])
-            .current_dir(&work))
-    })?;
+    let dir = folders.components.join("fixtures/javascript");
     let component = folders.wasm.join("text-javascript.wasm");
+    let wit = wit(folders);
     build_component(
         folders,
-        &[&packages, &script, &source, &wit.join("text.wit")],
+        &[&dir.join("shout.js"), &wit.join("text.wit")],
+        javascript::COMPONENTIZE_JS,
         &component,
         || {
-            run(Command::new("node")
-                .arg(work.join("build.mjs"))
-                .args([&source, &wit, &component]))
+            let sources = sources(dir.clone(), "shout", &wit, &component);
+            Ok(javascript::build(
+                &shell,
+                &sources,
+                javascript::Http::Unused,
+            )?)
         },
     )
+}
+
+fn sources(dir: PathBuf, entry: &str, wit: &Path, component: &Path) -> ComponentSources {
+    ComponentSources {
+        dir,
+        entry: entry.to_owned(),
+        wit: wit.to_owned(),
+        world: "shouter".to_owned(),
+        output: component.to_owned(),
+    }
 }
 
 fn wit(folders: &Folders) -> PathBuf {
     folders.components.join("fixtures/wit/text")
 }
 
-fn node_is_new_enough() -> Result<()> {
-    let version = output(Command::new("node").arg("--version"))?;
-    let version = version.trim();
-    let major = version
-        .trim_start_matches('v')
-        .split('.')
-        .next()
-        .and_then(|major| major.parse().ok());
-    let found = major.with_context(|| format!("malformed version of node: `{version}`"))?;
-    anyhow::ensure!(
-        NODE_MAJOR_MIN <= found,
-        "node {version} is older than {NODE_MAJOR_MIN}"
-    );
-    output(Command::new("npm").arg("--version")).map(drop)
-}
-
 /// Builds a component, and lists its sources beside it.
 fn build_component(
     folders: &Folders,
     inputs: &[&Path],
+    release: &str,
     component: &Path,
     work: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     let started = SystemTime::now();
-    make(inputs, component, work)?;
+    make(inputs, release, component, work)?;
     let inputs: Vec<PathBuf> = inputs.iter().map(|input| input.to_path_buf()).collect();
     Sources::default()
         .with(&[folders.components.join("Cargo.toml")])
@@ -142,10 +107,16 @@ fn build_component(
         .write(component, started)
 }
 
-/// Does the work unless the product was made from the same inputs. A copy of the inputs is stored
+/// Does the work unless the product was made from the same inputs by the same release of its tool.
+/// A copy of the inputs is stored
 /// beside the product, so contents are compared and not times.
-fn make(inputs: &[&Path], product: &Path, work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let mut content = Vec::new();
+fn make(
+    inputs: &[&Path],
+    release: &str,
+    product: &Path,
+    work: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let mut content = release.as_bytes().to_vec();
     for input in inputs {
         content
             .extend(fs::read(input).with_context(|| format!("cannot read {}", input.display()))?);

@@ -4,11 +4,8 @@
 //! are listed in [`foreign`]. Two toolchains build the Rust guests: that of rustup with its
 //! installed target, or that of Debian's packages where rustup's server cannot be reached.
 
-mod component_linker;
-mod debian;
 mod dep_info;
 mod foreign;
-mod rustup;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,12 +15,11 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use weft_build::rust::{self, Settings};
+use weft_build::{Cancel, Event, Output, Shell};
 
-use crate::command::{output, print_line, run};
+use crate::command::{output, print_line};
 use dep_info::Sources;
-
-/// The target of Rust guests.
-const TARGET: &str = "wasm32-wasip2";
 
 /// The guests to build, and their toolchain.
 #[derive(Args, Clone, Debug, Default)]
@@ -130,6 +126,22 @@ impl Folders {
         of_workspace.into_iter().chain(of_packages).collect()
     }
 
+    /// Runs the tools of languages, which are installed below the target directory.
+    fn shell(&self) -> Shell {
+        let tools = self.target.join("tools");
+        Shell::new(
+            tools,
+            Output::Inherited,
+            Cancel::default(),
+            |event| match event {
+                Event::Command { command } => print_line(&format!("$ {command}")),
+                Event::Note { message } => print_line(&message),
+                Event::Output { line, .. } => print_line(&line),
+                Event::CompilerMessage { .. } => {}
+            },
+        )
+    }
+
     /// A cargo command without the variables of the cargo that runs this task: flags for the host's
     /// build must not reach the guests.
     fn cargo(&self, program: &str) -> Command {
@@ -157,34 +169,25 @@ impl Folders {
 
 /// Builds with a toolchain and returns the folder of cargo's components.
 fn build_rust(toolchain: Toolchain, folders: &Folders, names: &[&str]) -> Result<PathBuf> {
-    match toolchain {
-        Toolchain::Rustup => {
-            rustup::ensure_target(folders)?;
-            rustup::build(folders, names)
-        }
-        Toolchain::Debian => debian::build(folders, names),
-        Toolchain::Auto => match rustup::ensure_target(folders) {
-            Ok(()) => rustup::build(folders, names),
-            Err(error) => {
-                print_line(&format!(
-                    "{error:#}; building with Debian's packages instead"
-                ));
-                debian::build(folders, names)
-            }
+    let settings = Settings {
+        toolchain: match toolchain {
+            Toolchain::Auto => rust::Toolchain::Auto,
+            Toolchain::Rustup => rust::Toolchain::Rustup,
+            Toolchain::Debian => rust::Toolchain::Debian,
         },
-    }
-}
-
-/// Runs `cargo build` with the arguments of both toolchains.
-fn cargo_build(command: &mut Command, target_dir: &Path, names: &[&str]) -> Result<PathBuf> {
-    command
-        .args(["--release", "--target", TARGET, "--target-dir"])
-        .arg(target_dir);
+        linker: None,
+        base: &|program| folders.cargo(program),
+    };
+    let shell = folders.shell();
+    let cargo = rust::prepare(&shell, &settings)?;
+    let target_dir = folders.target.join(cargo.toolchain.as_str());
+    let mut command = cargo.build(&settings);
+    command.args(["--release", "--target-dir"]).arg(&target_dir);
     for name in names {
         command.args(["--package", name]);
     }
-    run(command)?;
-    Ok(target_dir.join(TARGET).join("release"))
+    shell.run(&mut command)?;
+    Ok(target_dir.join(rust::TARGET).join("release"))
 }
 
 /// A package of the guests' workspace.
