@@ -215,7 +215,7 @@ pub enum Kind {
     },
     /// `flags`
     Flags(Vec<Flag>),
-    /// A stream, only as a whole parameter or result.
+    /// A stream, only as a whole parameter, a whole result, or the `ok` of a result.
     Stream(SimpleType),
     /// A future, only as a whole parameter or result.
     Future(Option<Type>),

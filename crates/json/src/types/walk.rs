@@ -79,7 +79,7 @@ impl<'r> Walk<'r> {
         }
         check_keys("parameters", params.iter().map(|param| &param.name))
             .map_err(at(Place::Function))?;
-        let result = function.result.as_ref().map(|ty| self.whole(ty));
+        let result = function.result.as_ref().map(|ty| self.result(ty));
         let result = result.transpose().map_err(at(Place::Result))?;
         let all = params.iter().map(|param| &param.ty).chain(&result);
         let parts = all.fold(0_usize, |sum, ty| sum.saturating_add(ty.0.parts));
@@ -97,7 +97,7 @@ impl<'r> Walk<'r> {
 
     /// Converts the type of a parameter or a result, where streams and futures can be.
     fn whole(&mut self, ty: &wit_parser::Type) -> Result<Type, TypeProblem> {
-        let Some(definition) = self.target(ty) else {
+        let Some(definition) = target(self.resolve, ty) else {
             return self.part(ty, 0);
         };
         let kind = match &definition.kind {
@@ -111,19 +111,22 @@ impl<'r> Walk<'r> {
         Type::define(None, None, kind)
     }
 
-    /// Returns the definition behind all aliases.
-    fn target(&self, ty: &wit_parser::Type) -> Option<&'r TypeDef> {
-        let mut ty = *ty;
-        loop {
-            let wit_parser::Type::Id(id) = ty else {
-                return None;
-            };
-            let definition = &self.resolve.types[id];
-            match &definition.kind {
-                TypeDefKind::Type(target) => ty = *target,
-                _ => return Some(definition),
-            }
-        }
+    /// Converts the type of a result, whose `ok` can be a stream.
+    fn result(&mut self, ty: &wit_parser::Type) -> Result<Type, TypeProblem> {
+        let resolve = self.resolve;
+        let Some(TypeDefKind::Result(sides)) = target(self.resolve, ty).map(|it| &it.kind) else {
+            return self.whole(ty);
+        };
+        let is_stream = |ty: &wit_parser::Type| {
+            let target = target(resolve, ty);
+            target.is_some_and(|it| matches!(it.kind, TypeDefKind::Stream(_)))
+        };
+        let Some(ok) = sides.ok.as_ref().filter(|ok| is_stream(ok)) else {
+            return self.whole(ty);
+        };
+        let err = sides.err.as_ref().map(|err| self.part(err, 1));
+        let (ok, err) = (Some(self.whole(ok)?), err.transpose()?);
+        Type::define(None, None, Kind::Result { ok, err })
     }
 
     fn element(&mut self, ty: Option<&wit_parser::Type>) -> Result<SimpleType, TypeProblem> {
@@ -259,6 +262,21 @@ impl<'r> Walk<'r> {
     fn alias(&mut self, definition: &TypeDef, target: &Type) -> Result<Type, TypeProblem> {
         let name = self.type_name(definition);
         Type::define(name, prose(&definition.docs), target.kind().share())
+    }
+}
+
+/// Returns the definition behind all aliases.
+fn target<'r>(resolve: &'r Resolve, ty: &wit_parser::Type) -> Option<&'r TypeDef> {
+    let mut ty = *ty;
+    loop {
+        let wit_parser::Type::Id(id) = ty else {
+            return None;
+        };
+        let definition = &resolve.types[id];
+        match &definition.kind {
+            TypeDefKind::Type(target) => ty = *target,
+            _ => return Some(definition),
+        }
     }
 }
 

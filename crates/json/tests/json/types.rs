@@ -129,6 +129,45 @@ fn streams_and_futures_are_whole_parameters_and_results_only() {
 }
 
 #[test]
+fn the_ok_of_a_result_can_be_a_stream() {
+    let items = "type lines = stream<string>; type opened = result<lines, u8>;";
+    for (ty, element, err) in [
+        (
+            "result<stream<u8>, string>",
+            SimpleType::Scalar(Scalar::U8),
+            Some(Kind::String),
+        ),
+        ("result<lines>", SimpleType::String, None),
+        ("opened", SimpleType::String, Some(Kind::Scalar(Scalar::U8))),
+    ] {
+        let f = function(&format!("{items} f: async func() -> {ty};"), "f");
+        let result = f.result.unwrap();
+        let Kind::Result { ok, err: found } = result.kind() else {
+            panic!("{ty}: {result:?}");
+        };
+        assert_eq!(ok.as_ref().unwrap().kind(), &Kind::Stream(element), "{ty}");
+        assert_eq!(found.as_ref().map(|ty| ty.kind()), err.as_ref(), "{ty}");
+    }
+    for (function, place) in [
+        ("f: async func() -> result<u8, stream<u8>>;", "the result"),
+        (
+            "f: async func() -> result<option<stream<u8>>>;",
+            "the result",
+        ),
+        (
+            "f: async func() -> option<result<stream<u8>>>;",
+            "the result",
+        ),
+        ("f: async func(p: result<stream<u8>>);", "parameter `p`"),
+    ] {
+        let interface = parse(function);
+        let message = interface.unsupported[0].to_string();
+        let expected = format!("{place} of `f` has a stream within another type");
+        assert!(message.starts_with(&expected), "{function}: {message}");
+    }
+}
+
+#[test]
 fn a_type_without_a_form_in_json_is_refused_with_its_place() {
     let items = "record point { x: u8 } resource cart { add: func(); } \
                  flags same { a-1, a1 }";

@@ -82,16 +82,25 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Visits a result. The members of a result tuple may be streams.
+    /// Visits a result. The members of a result tuple may be streams, and so may the `ok` of a
+    /// `result`.
     fn result(&mut self, ty: &Type) {
-        if let Type::Id(id) = without_aliases(self.resolve, ty)
-            && let TypeDefKind::Tuple(tuple) = &self.resolve.types[id].kind
-        {
-            for member in &tuple.types {
-                self.outer(member);
+        let resolve = self.resolve;
+        let kind = match without_aliases(resolve, ty) {
+            Type::Id(id) => Some(&resolve.types[id].kind),
+            _ => None,
+        };
+        match kind {
+            Some(TypeDefKind::Tuple(tuple)) => {
+                for member in &tuple.types {
+                    self.outer(member);
+                }
             }
-        } else {
-            self.outer(ty);
+            Some(TypeDefKind::Result(result)) => {
+                result.ok.iter().for_each(|ok| self.outer(ok));
+                result.err.iter().for_each(|err| self.all(*err));
+            }
+            _ => self.outer(ty),
         }
     }
 
@@ -108,7 +117,12 @@ impl Walk<'_> {
                 return;
             }
         }
-        self.pending.push(*ty);
+        self.all(*ty);
+    }
+
+    /// Visits a type and those within it, none of which may be a stream.
+    fn all(&mut self, ty: Type) {
+        self.pending.push(ty);
         while let Some(ty) = self.pending.pop() {
             self.inner(ty);
         }

@@ -79,7 +79,8 @@ pub enum Reason {
     FutureValue,
     /// The stream or future is inside another type.
     #[error(
-        "is inside another type: expected a parameter, the result, or a member of a result tuple"
+        "is inside another type: expected a parameter, the result, its `ok`, or a member of a \
+         result tuple"
     )]
     Nested,
     /// The type has no encoding.

@@ -124,14 +124,17 @@ fn futures_of_structured_values_are_refused() {
 
 #[test]
 fn streams_and_futures_inside_other_types_are_refused() {
-    let wrong =
-        "is inside another type: expected a parameter, the result, or a member of a result tuple";
+    let wrong = "is inside another type: expected a parameter, the result, its `ok`, or a member of a \
+         result tuple";
     for (function, ty) in [
         ("func(a: list<stream<u8>>)", "stream<u8>"),
         ("func(a: tuple<stream<u8>>)", "stream<u8>"),
         ("async func(a: holder)", "stream<u8>"),
         ("async func() -> option<future<u8>>", "future<u8>"),
-        ("async func() -> result<stream<u8>, string>", "stream<u8>"),
+        ("async func() -> result<u8, stream<u8>>", "stream<u8>"),
+        ("async func() -> result<option<stream<u8>>>", "stream<u8>"),
+        ("async func() -> result<tuple<stream<u8>>>", "stream<u8>"),
+        ("async func(a: result<stream<u8>>)", "stream<u8>"),
         ("async func() -> tuple<u8, tuple<stream<u8>>>", "stream<u8>"),
     ] {
         let functions = format!("record holder {{ inner: stream<u8> }} f: {function};");

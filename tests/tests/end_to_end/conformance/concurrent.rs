@@ -144,6 +144,14 @@ pub(super) const CASES: &[Case] = &[
         &[("0", value("[]")), ("7", value("[0, 1, 2, 3, 4, 5, 6]"))],
     ),
     gives(
+        "relay-concurrent.bounded-numbers",
+        &[
+            ("0", value("ok([])")),
+            ("3", value("ok([0, 1, 2])")),
+            ("1001", value("err(\"1001 numbers are too many\")")),
+        ],
+    ),
+    gives(
         "relay-concurrent.read",
         &[
             ("0", value("(0, ok)")),
