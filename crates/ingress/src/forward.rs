@@ -12,7 +12,8 @@ use tokio_util::task::TaskTracker;
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{AppName, ComponentSpec};
 use weft_link::{
-    Answer, CallEnd, CallSide, CallTask, Hosts, LinkFailure, OutgoingCall, Role, number_call,
+    Answer, CallEnd, CallSide, CallTask, Hosts, LinkFailure, OutgoingCall, Role, late_at_deadline,
+    number_call,
 };
 use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
@@ -99,7 +100,9 @@ impl RemoteComponent {
         });
         match task.answer().await {
             Some(Answer::Streaming(frame)) => self.response(&frame, &side, deadline),
-            Some(Answer::Ended(CallEnd::Failed(failure))) => Err(failure.into()),
+            Some(Answer::Ended(CallEnd::Failed(failure))) => {
+                Err(late_at_deadline(failure, deadline, &self.target.component).into())
+            }
             Some(Answer::Ended(_)) | None => Err(self.malformed_reply().into()),
         }
     }

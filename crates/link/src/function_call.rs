@@ -12,7 +12,7 @@ use weft_lattice_config::placement::ComponentId;
 use weft_wire::{End, FailureCode, Frame, Importer, Request, Target};
 
 use crate::http_body::{ReceivedBody, SendError};
-use crate::transport::late;
+use crate::transport::{late, late_at_deadline};
 use crate::{
     Answer, CallEnd, CallSide, CallTask, FrameTransport, LinkFailure, OutgoingCall, encoded,
     number_call,
@@ -118,13 +118,9 @@ impl FunctionCall<'_> {
             .ok_or_else(|| self.lost("the call was interrupted"))?;
         let frame = match answer {
             Answer::Streaming(frame) | Answer::Ended(CallEnd::Frame(frame)) => Bytes::from(frame),
-            // A host that read the body and sent no reply until the deadline was not lost.
-            Answer::Ended(CallEnd::Failed(failure))
-                if failure.code() == FailureCode::MaybeExecuted && Instant::now() >= deadline =>
-            {
-                return Err(late(&self.target.component));
+            Answer::Ended(CallEnd::Failed(failure)) => {
+                return Err(late_at_deadline(failure, deadline, &self.target.component));
             }
-            Answer::Ended(CallEnd::Failed(failure)) => return Err(failure),
         };
         let Ok(Frame::Reply(reply)) = Frame::decode(&frame) else {
             return Err(self.lost("the reply is malformed"));

@@ -39,7 +39,7 @@ pub use report::{LinkMode, LinkReport, Protocol};
 pub use stream_table::{CallSide, Role};
 pub use transport::{
     AdmittedCall, CallEnd, CallServer, Exchange, FrameTransport, Hosts, OutgoingCall, Peer,
-    ReplyCallback, TargetSide, serve_streams,
+    ReplyCallback, TargetSide, late_at_deadline, serve_streams,
 };
 
 /// Failure of a call over a link, as its importer receives it. Details stay in the log of the host.

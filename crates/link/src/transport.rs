@@ -287,6 +287,20 @@ impl TargetSide {
     }
 }
 
+/// The failure of a streaming call to `to` with this deadline: a host that read a stream and sent
+/// no reply until the deadline was not lost, and the call was late.
+#[must_use]
+pub fn late_at_deadline(
+    failure: LinkFailure,
+    deadline: Instant,
+    to: &ComponentName,
+) -> LinkFailure {
+    match failure.code() {
+        FailureCode::MaybeExecuted if Instant::now() >= deadline => late(to),
+        _ => failure,
+    }
+}
+
 pub(crate) fn late(to: &ComponentName) -> LinkFailure {
     LinkFailure::new(
         FailureCode::Deadline,
