@@ -28,7 +28,7 @@ mod openapi;
 mod operation;
 pub mod origin;
 mod outcome;
-mod percent;
+pub mod percent;
 mod problem;
 mod query;
 mod quote;

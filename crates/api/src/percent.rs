@@ -8,8 +8,15 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }
+    let decoded = decode_bytes(text.as_bytes())?;
+    String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+/// Decodes once, to any bytes. `None` for an incomplete or invalid escape.
+#[must_use]
+pub fn decode_bytes(text: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
+    let mut bytes = text.iter().copied();
     while let Some(byte) = bytes.next() {
         if byte != b'%' {
             decoded.push(byte);
@@ -19,7 +26,7 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
         let (high, low) = (digit()?, digit()?);
         decoded.push(u8::try_from(high * 16 + low).ok()?);
     }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
+    Some(decoded)
 }
 
 /// Encodes a text as a segment of a path: all but unreserved characters.

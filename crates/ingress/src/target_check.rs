@@ -1,5 +1,7 @@
 //! Rejects request targets that the router and a component may interpret differently.
 
+use weft_api::percent;
+
 /// The reason for a rejected path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathError {
@@ -18,7 +20,7 @@ pub(crate) fn check(path: &str) -> Result<(), PathError> {
     if !path.contains(['%', '.']) {
         return Ok(());
     }
-    let decoded = decode(path.as_bytes())?;
+    let decoded = percent::decode_bytes(path.as_bytes()).ok_or(PathError::Encoding)?;
     if decoded.contains(&0) {
         return Err(PathError::Nul);
     }
@@ -27,23 +29,6 @@ pub(crate) fn check(path: &str) -> Result<(), PathError> {
         return Err(PathError::DotSegment);
     }
     Ok(())
-}
-
-fn decode(path: &[u8]) -> Result<Vec<u8>, PathError> {
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut bytes = path.iter().copied();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(bytes.next()?).to_digit(16);
-        let (Some(high), Some(low)) = (digit(), digit()) else {
-            return Err(PathError::Encoding);
-        };
-        decoded.push(u8::try_from(high * 16 + low).map_err(|_| PathError::Encoding)?);
-    }
-    Ok(decoded)
 }
 
 #[cfg(test)]
