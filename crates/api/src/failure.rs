@@ -9,7 +9,7 @@ use crate::problem::Problem;
 pub const ERROR_ID: HeaderName = HeaderName::from_static("weft-error-id");
 
 /// Seconds after which a client should retry a request that has not run.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 impl Problem {
     /// The problem of a failed call. `error_id` is that of a line in the log of the host, where the

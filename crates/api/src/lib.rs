@@ -43,7 +43,7 @@ pub use compare::{BreakingChange, breaking_changes};
 pub use docs::Docs;
 pub use document::{Document, not_post};
 pub use faces::{Faces, Listener, face_of, paths};
-pub use failure::ERROR_ID;
+pub use failure::{ERROR_ID, RETRY_AFTER};
 pub use inputs::{BodyInput, RequestInput};
 pub use operation::Operation;
 pub use outcome::{Accept, Output, Returned};

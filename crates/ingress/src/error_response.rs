@@ -1,16 +1,11 @@
 //! Responses of the host itself, in place of a component's: a status and a reason.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use weft_api::ERROR_ID;
+use weft_api::{ERROR_ID, RETRY_AFTER};
 
 use crate::handler::Body;
-
-/// Time after which a client should retry a request to a busy host.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A plain text response.
 #[must_use]
@@ -59,10 +54,9 @@ pub(crate) fn body_too_large(bytes: u64, limit: u64) -> Response<Body> {
 #[must_use]
 pub fn busy(reason: &str) -> Response<Body> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, reason);
-    response.headers_mut().insert(
-        header::RETRY_AFTER,
-        HeaderValue::from(RETRY_AFTER.as_secs()),
-    );
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, RETRY_AFTER);
     response
 }
 
