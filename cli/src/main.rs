@@ -36,6 +36,7 @@ mod listing;
 mod logging;
 mod manifest;
 mod manifest_files;
+mod openapi;
 mod output;
 mod placement_table;
 mod providers;

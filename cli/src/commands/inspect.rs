@@ -5,11 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
-use weft_api::Api;
 use weft_compose::Description;
-use weft_json::Interface;
-use weft_lattice_config::interface::newest_serving;
 use weft_lattice_config::{Digest, InterfaceName};
 
 use crate::all_hosts::OneHost;
@@ -18,14 +14,14 @@ use crate::completion;
 use crate::connection;
 use crate::deployed;
 use crate::environment::HostOptions;
-use crate::failure::{Failure, Kind, Plain};
+use crate::failure::{Failure, Kind};
 use crate::get_columns::size;
 use crate::interfaces::{Export, Function, Import, Need};
+use crate::openapi::OpenApi;
 use crate::output::{self, Format, Report};
 use crate::providers;
 use crate::styled::{Style, Styled};
 use crate::target::ComponentTarget;
-use crate::wit_source;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -81,17 +77,6 @@ struct Inspection {
     is_whole: bool,
 }
 
-/// An OpenAPI document, JSON in every format.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-struct OpenApi(Value);
-
-impl Report for OpenApi {
-    fn text(&self) -> String {
-        format!("{:#}", self.0)
-    }
-}
-
 impl Inspect {
     /// Runs the command.
     ///
@@ -107,57 +92,12 @@ impl Inspect {
             Ok(_) | Err(_) => Artifact::read(path).map_err(|error| unusable(&error))?,
         };
         if self.openapi {
-            let document = openapi(&artifact, self.interface, self.wit.as_deref())?;
+            let document = OpenApi::new(&artifact, self.interface, self.wit.as_deref())?;
             return output::report(&document, self.output).map(drop);
         }
         let inspection = Inspection::new(self.component, artifact, self.all);
         output::report(&inspection, self.output).map(drop)
     }
-}
-
-/// The OpenAPI document of an interface that a component exports, without a manifest: each function
-/// is a `POST`.
-fn openapi(
-    artifact: &Artifact,
-    interface: Option<InterfaceName>,
-    folder: Option<&Path>,
-) -> Result<OpenApi, Failure> {
-    let invalid = |message: String| Failure::new(Kind::Input, message);
-    let exports = artifact.description.exports.iter();
-    let exports: Vec<&str> = exports.map(|export| export.name.as_str()).collect();
-    let own = exports.iter().filter(|name| !name.starts_with("wasi:"));
-    let own: Vec<InterfaceName> = own.filter_map(|name| name.parse().ok()).collect();
-    let interface = match (interface, &own[..]) {
-        (Some(interface), _) => interface,
-        (None, [only]) => only.clone(),
-        (None, several) => {
-            let names: Vec<_> = several.iter().map(|name| format!("`{name}`")).collect();
-            let message = format!(
-                "the component exports {} interfaces of its own, expected one: {}",
-                several.len(),
-                names.join(", ")
-            );
-            return Err(invalid(message).or_help("choose one with `--interface`"));
-        }
-    };
-    let wit = wit_source::of(&artifact.bytes, folder, &[&interface]).map_err(invalid)?;
-    let Some(wit) = wit else {
-        let message = format!(
-            "the component does not export `{interface}`; found {}",
-            exports.join(", ")
-        );
-        return Err(invalid(message));
-    };
-    let name = interface.to_string();
-    let model = Interface::select(&wit, &name, |names| {
-        newest_serving(&interface, names.iter().copied())
-    });
-    let model = model.map_err(|error| Failure::from_error(Kind::Input, &error))?;
-    let api = Api::of_interface(&interface, &model).map_err(|mistakes| {
-        let messages = mistakes.into_iter().map(|it| Plain::new(it.message).into());
-        Failure::all(Kind::Input, messages.collect())
-    })?;
-    Ok(OpenApi(api.openapi()))
 }
 
 fn unusable(error: &ArtifactError) -> Failure {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use weft_control::links::ImportQuery;
-use weft_control::rows::{HostRow, InventoryRow, LinkWhyRow};
+use weft_control::rows::{HostRow, HttpOperation, InventoryRow, LinkFunction, LinkWhyRow};
 use weft_control::{Client, GatherError, Gathered, LinkQuery, SilentHost};
 use weft_lattice_config::{AppName, ComponentName, LinkName};
 
@@ -205,8 +205,9 @@ fn text(hosts: &[&str], row: &LinkWhyRow) -> String {
         ),
         format!("mode: {} (on {})", row.mode, hosts.join(", ")),
     ];
+    let is_route = row.functions.iter().any(|function| function.http.is_some());
     let reason_of = match row.mode.as_str() {
-        "local" => "why not fused",
+        "local" if !is_route => "why not fused",
         _ => "why",
     };
     lines.extend(row.why.iter().map(|why| format!("{reason_of}: {why}")));
@@ -219,21 +220,46 @@ fn text(hosts: &[&str], row: &LinkWhyRow) -> String {
     if let Some(deadline_ms) = row.deadline_ms {
         lines.push(format!("deadline: {}", duration(deadline_ms)));
     }
-    if !row.functions.is_empty() {
-        let paths = row
-            .functions
-            .iter()
-            .map(|function| format!("{}: {}", function.function, function.path));
-        let paths = paths.collect::<Vec<_>>().join("; ");
+    lines.extend(function_lines(&row.functions));
+    lines.join("\n")
+}
+
+/// A line with the paths of all functions, or one for each operation of a route.
+fn function_lines(functions: &[LinkFunction]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let paths = functions.iter().filter(|function| function.http.is_none());
+    let paths = paths.map(|function| format!("{}: {}", function.function, function.path));
+    let paths = paths.collect::<Vec<_>>().join("; ");
+    if !paths.is_empty() {
         lines.push(format!("functions: {paths}"));
     }
-    lines.join("\n")
+    let operations = functions.iter().filter_map(|function| {
+        let http = function.http.as_ref()?;
+        Some(operation_line(&function.function, http))
+    });
+    let operations: Vec<_> = operations.collect();
+    if !operations.is_empty() {
+        lines.push("functions:".to_owned());
+        lines.extend(operations);
+    }
+    lines
+}
+
+fn operation_line(function: &str, http: &HttpOperation) -> String {
+    let statuses: Vec<_> = http.statuses.iter().map(u16::to_string).collect();
+    let repeated = match http.idempotent {
+        true => "idempotent",
+        false => "not idempotent",
+    };
+    let (method, path) = (&http.method, &http.path);
+    format!(
+        "  {method} {path} → {function}: {}; {repeated}",
+        statuses.join(", ")
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use weft_control::rows::LinkFunction;
-
     use super::*;
 
     fn row(mode: &str) -> LinkWhyRow {
@@ -264,6 +290,7 @@ mod tests {
         let function = |function: &str, path: &str| LinkFunction {
             function: function.to_owned(),
             path: path.to_owned(),
+            http: None,
         };
         let explained = explained(vec![LinkWhyRow {
             functions: vec![function("quote", "stub"), function("price", "direct")],
@@ -315,6 +342,38 @@ locality: auto";
         let json = serde_json::to_value(&explained).unwrap();
         assert_eq!(json["mode"], "fused");
         assert_eq!(json["hosts"][1]["mode"], "remote");
+    }
+
+    #[test]
+    fn a_route_is_explained_with_its_operations() {
+        let function = |function: &str, method: &str, path: &str, statuses: &[u16]| LinkFunction {
+            function: function.to_owned(),
+            path: "http".to_owned(),
+            http: Some(HttpOperation {
+                method: method.to_owned(),
+                path: path.to_owned(),
+                statuses: statuses.to_vec(),
+                idempotent: method == "GET",
+            }),
+        };
+        let explained = explained(vec![LinkWhyRow {
+            from: "http".to_owned(),
+            locality: None,
+            functions: vec![
+                function("place", "POST", "/api/orders", &[201, 400, 409]),
+                function("get", "GET", "/api/orders/{id}", &[200, 404]),
+            ],
+            why: vec!["each request is a call".to_owned()],
+            ..row("local")
+        }]);
+        let expected = "\
+shop: http → pricing (shop:catalog/pricing@0.1.0)
+mode: local (on north)
+why: each request is a call
+functions:
+  POST /api/orders → place: 201, 400, 409; not idempotent
+  GET /api/orders/{id} → get: 200, 404; idempotent";
+        assert_eq!(explained.text(), expected);
     }
 
     #[test]

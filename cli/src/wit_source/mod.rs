@@ -132,11 +132,37 @@ fn of_folder(folder: &Path, interfaces: &[&InterfaceName]) -> Result<Option<Stri
 /// Reads a folder of WIT files, with the packages in its `deps`. Without them, its interfaces alone
 /// may do: worlds name packages that interfaces do not need.
 fn read_folder(folder: &Path) -> Result<Resolve, String> {
+    if let Some(problem) = folder_problem(folder) {
+        return Err(problem);
+    }
     let mut resolve = Resolve::default();
     let Err(error) = resolve.push_dir(folder) else {
         return Ok(resolve);
     };
     read_interfaces(folder).map_err(|_| format!("cannot read the WIT source: {error:#}"))
+}
+
+/// The reason why a path is no folder of WIT files.
+fn folder_problem(folder: &Path) -> Option<String> {
+    let shown = folder.display();
+    if folder.is_file() {
+        return Some(
+            match folder.parent().filter(|it| !it.as_os_str().is_empty()) {
+                Some(parent) => format!(
+                    "`{shown}` is a file, expected a folder of WIT files, such as `{}`",
+                    parent.display()
+                ),
+                None => format!("`{shown}` is a file, expected a folder of WIT files, such as `.`"),
+            },
+        );
+    }
+    let files = match fs::read_dir(folder) {
+        Ok(files) => files,
+        Err(error) => return Some(format!("cannot read the folder `{shown}`: {error}")),
+    };
+    let mut paths = files.filter_map(|file| Some(file.ok()?.path()));
+    let has_wit = paths.any(|path| path.extension().is_some_and(|it| it == "wit"));
+    (!has_wit).then(|| format!("the folder `{shown}` has no `.wit` files"))
 }
 
 fn read_interfaces(folder: &Path) -> Result<Resolve, String> {

@@ -129,8 +129,25 @@ pub struct LinkWhyRow {
 pub struct LinkFunction {
     /// The function's name, as in WIT.
     pub function: String,
-    /// The path of its calls: `fused`, `direct`, `scalars`, `stub`, `concurrent` or `host`.
+    /// The path of its calls: `fused`, `direct`, `scalars`, `stub`, `concurrent`, `host` or `http`.
     pub path: String,
+    /// The requests that call it; `None` unless the importer is HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpOperation>,
+}
+
+/// An operation of a route: requests that call a function, and their responses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpOperation {
+    /// The method of a request.
+    pub method: String,
+    /// The path with that of the route, and the query, as a template.
+    pub path: String,
+    /// The statuses of results and errors of the function, in order. The host itself responds with
+    /// others, such as 400 to a request that does not fit.
+    pub statuses: Vec<u16>,
+    /// True if a call is repeated on another host after its host was lost.
+    pub idempotent: bool,
 }
 
 /// A row of `weft get providers`.

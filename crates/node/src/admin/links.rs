@@ -1,22 +1,17 @@
 //! Links in the form of the control protocol: `GET /v1/links` and `GET /v1/links/why`.
 
-use std::sync::Arc;
-
 use weft_control::LinkQuery;
 use weft_control::rows::{LinkFunction, LinkRow, LinkWhyRow};
-use weft_lattice_config::{App, LinkSpec, RouteSpec, nearest};
-use weft_link::{LinkMode, LinkReport};
+use weft_lattice_config::{App, LinkSpec, nearest};
+use weft_link::LinkReport;
 
 use super::errors::ApiError;
-use super::{Api, targets};
+use super::{Api, targets, typed_routes};
 use crate::cluster_view::ClusterView;
 use crate::controller::{AppState, HostedApp, Snapshot};
 
 /// The mode of a link to a provider.
 const HOST: &str = "host";
-
-/// The importer of a route that serves an interface.
-const HTTP: &str = "http";
 
 /// One row for each link of each desired app, with the mode if this host runs the importing
 /// component.
@@ -33,36 +28,9 @@ pub(super) fn rows(host: &str, view: &ClusterView, snapshot: &Snapshot) -> Vec<L
             row(host, app, link, mode)
         }));
         let routes = app.spec.routes.iter();
-        rows.extend(routes.filter_map(|route| route_row(host, app, route, hosted)));
+        rows.extend(routes.filter_map(|route| typed_routes::row(host, app, route, hosted)));
     }
     rows
-}
-
-/// The row of a route that serves an interface: a link whose importer is HTTP, on every host.
-fn route_row(
-    host: &str,
-    app: &App,
-    route: &RouteSpec,
-    hosted: Option<&Arc<HostedApp>>,
-) -> Option<LinkRow> {
-    let interface = route.interface.as_ref()?;
-    let is_here = hosted.is_some_and(|hosted| {
-        matches!(hosted.state, AppState::Ready(_)) && hosted.runs(route.to.as_str())
-    });
-    let mode = match is_here {
-        true => LinkMode::Local,
-        false => LinkMode::Remote,
-    };
-    Some(LinkRow {
-        host: Some(host.to_owned()),
-        app: app.metadata.name.to_string(),
-        from: HTTP.to_owned(),
-        interface: interface.to_string(),
-        name: Some(route.pattern()),
-        to: route.to.to_string(),
-        mode: mode.name().to_owned(),
-        locality: None,
-    })
 }
 
 fn row(host: &str, app: &App, link: &LinkSpec, mode: &str) -> LinkRow {
@@ -120,51 +88,13 @@ impl Api {
         }
         let view = self.sources.mesh.cluster_view();
         let desired = targets::desired_app(&view, app)?;
-        if from == HTTP && !has_component(desired, from) {
+        if from == typed_routes::HTTP && !has_component(desired, from) {
             let (snapshot, host) = (self.sources.controller.snapshot(), &self.sources.about.name);
-            return explain_route(host, desired, snapshot.apps.get(app), &query);
+            return typed_routes::explain(host, desired, snapshot.apps.get(app), &query);
         }
         targets::check_component(desired, from)?;
         Err(self.not_here(app, from))
     }
-}
-
-/// Explains the calls of routes that serve an interface.
-fn explain_route(
-    host: &str,
-    app: &App,
-    hosted: Option<&Arc<HostedApp>>,
-    query: &LinkQuery,
-) -> Result<LinkWhyRow, ApiError> {
-    let mut routes = app.spec.routes.iter();
-    let route = routes.find(|route| {
-        let interface = route.interface.as_ref().map(ToString::to_string);
-        interface.is_some_and(|name| {
-            let reference = name.parse();
-            reference.is_ok_and(|reference| query.import.matches(&name, &reference))
-        })
-    });
-    let Some(row) = route.and_then(|route| route_row(host, app, route, hosted)) else {
-        let message = format!("app `{}` has no route for `{}`", query.app, query.import);
-        return Err(ApiError::not_found(message).help("see `weft get routes`"));
-    };
-    let why = match row.mode == LinkMode::Local.name() {
-        true => "each request is a call from the HTTP server of this host to a store of its own",
-        false => "this host does not run the component: each request is a call of another host",
-    };
-    Ok(LinkWhyRow {
-        app: row.app,
-        from: row.from,
-        interface: row.interface,
-        name: row.name,
-        to: row.to,
-        mode: row.mode,
-        locality: None,
-        functions: Vec::new(),
-        why: vec![why.to_owned()],
-        deadline_ms: None,
-        host: row.host,
-    })
 }
 
 fn has_component(app: &App, name: &str) -> bool {
@@ -256,6 +186,7 @@ impl Import<'_> {
         let functions = functions.iter().map(|(function, path)| LinkFunction {
             function: function.clone(),
             path: (*path).to_owned(),
+            http: None,
         });
         let deadline = self.report.and_then(|report| report.deadline);
         LinkWhyRow {
@@ -332,6 +263,7 @@ mod tests {
 
     use http_body_util::BodyExt;
     use weft_control::{ErrorBody, ErrorCode};
+    use weft_link::LinkMode;
 
     use super::*;
 

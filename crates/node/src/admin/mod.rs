@@ -21,6 +21,7 @@ mod rows;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod typed_routes;
 
 use std::io;
 use std::net::SocketAddr;
