@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http_body::Body;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -12,6 +13,7 @@ use weft_lattice_config::placement::ComponentId;
 use weft_wire::{End, FailureCode, Frame, Importer, Request, Target};
 
 use crate::http_body::{ReceivedBody, SendError};
+use crate::message_stream::MessageSender;
 use crate::transport::{late, late_at_deadline};
 use crate::{
     Answer, CallEnd, CallSide, CallTask, FrameTransport, LinkFailure, OutgoingCall, encoded,
@@ -90,7 +92,45 @@ impl FunctionCall<'_> {
     ) -> Result<StreamingResult, LinkFailure>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Send,
+        B::Error: Send + 'static,
+    {
+        let upload = |side: &Arc<CallSide>, deadline| {
+            body.map(|body| side.give_body(deadline).1.try_send(body))
+        };
+        self.make_sending(transport, tasks, upload).await
+    }
+
+    /// Makes the call of a function with messages, which are the stream 0 of the arguments, as
+    /// encoded chunks. They are taken once the component waits for them. Otherwise like
+    /// [`Self::make_streaming`].
+    ///
+    /// # Errors
+    /// The failure of the call; `maybe-executed` if the messages failed.
+    pub async fn make_with_messages<M, E>(
+        self,
+        transport: &FrameTransport,
+        tasks: &TaskTracker,
+        messages: M,
+    ) -> Result<StreamingResult, LinkFailure>
+    where
+        M: Stream<Item = Result<Vec<u8>, E>> + Send + Unpin + 'static,
+        E: Send + 'static,
+    {
+        let upload = |side: &Arc<CallSide>, deadline| {
+            Some(MessageSender::give(side, deadline).send(messages))
+        };
+        self.make_sending(transport, tasks, upload).await
+    }
+
+    /// Makes a streaming call. `upload` sends the first stream of its side, whose number is 0.
+    async fn make_sending<F>(
+        self,
+        transport: &FrameTransport,
+        tasks: &TaskTracker,
+        upload: impl FnOnce(&Arc<CallSide>, Instant) -> Option<F>,
+    ) -> Result<StreamingResult, LinkFailure>
+    where
+        F: Future<Output = Result<(), SendError>> + Send + 'static,
     {
         let number = number_call();
         let deadline = Instant::now() + self.time_limit;
@@ -102,13 +142,12 @@ impl FunctionCall<'_> {
             is_idempotent: self.is_idempotent,
         };
         let (side, target) = transport.sides(number);
-        // The body is the first stream of its side, so its number is 0.
-        let body = body.map(|body| (side.give_body(deadline).1, body));
+        let upload = upload(&side, deadline);
         let task = CallTask::spawn(tasks, |answer| async move {
             let call = target.call(outgoing, answer);
-            match body {
+            match upload {
                 None => call.await,
-                Some((sender, body)) => call_with(call, sender.try_send(body)).await,
+                Some(upload) => call_with(call, upload).await,
             }
         });
         let answer = timeout_at(deadline, task.answer_and_task());

@@ -22,7 +22,7 @@ const SENDER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The longest wait for the reader of a body after the deadline of its call: a client may read
 /// slowly what was sent in time, and its host closes a connection without progress before this.
-const READER_WAIT_MAX: Duration = Duration::from_secs(60);
+pub(crate) const READER_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A body that the other side of a call sends.
 pub struct ReceivedBody {
@@ -35,7 +35,7 @@ pub struct ReceivedBody {
     /// Converts a chunk to bytes of the body; `None` for chunks that are lists of bytes.
     convert: Option<Convert>,
     /// The call, which ends with a reader that drops the body before its end.
-    call: Option<AbortOnDropHandle<()>>,
+    pub(crate) call: Option<AbortOnDropHandle<()>>,
 }
 
 /// A conversion of chunks, with `None` for a malformed one.
@@ -144,7 +144,7 @@ impl From<ReaderDropped> for SendError {
 
 /// The end of a wait of at most `wait` after now, or after the deadline of the call if that is
 /// later.
-fn end_of_wait(deadline: Instant, wait: Duration) -> Instant {
+pub(crate) fn end_of_wait(deadline: Instant, wait: Duration) -> Instant {
     deadline.max(Instant::now()) + wait
 }
 

@@ -6,7 +6,7 @@
 //!   [`stream_message`]: the messages about them between the two sides; [`remote_side`]: a side
 //!   whose peer is on another host.
 //! - [`function_call`]: calls by a caller that is not a component.
-//! - [`http_body`]: HTTP bodies as streams of a call.
+//! - [`http_body`]: HTTP bodies as streams of a call; [`message_stream`]: messages of a connection.
 //! - [`rejected_frames`]: counts of rejected frames.
 //! - [`reply`]: numbers of calls, and frames of their requests and replies.
 //! - [`local_components`], [`report`]: the components of an app that a host runs, and the modes of
@@ -20,6 +20,7 @@ pub mod call_task;
 pub mod function_call;
 pub mod http_body;
 pub mod local_components;
+pub mod message_stream;
 pub mod rejected_frames;
 pub mod remote_side;
 pub mod reply;
@@ -31,6 +32,7 @@ pub mod transport;
 pub use box_in_place::boxed;
 pub use call_task::{Answer, CallTask};
 pub use function_call::{FunctionCall, StreamingResult};
+pub use http_body::ReceivedBody;
 pub use local_components::LocalComponents;
 pub use rejected_frames::{RejectReason, RejectedFrames};
 pub use remote_side::RemoteSide;
