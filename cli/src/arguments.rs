@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     call::Call, check::Check, completions::Completions, context::Context, deploy::Deploy,
-    describe::Describe, drain::Drain, drill::Drill, events::Events, gc::Gc, get::Get,
-    hang::HangParent, inspect::Inspect, keyvalue::KeyValueCommand, label::LabelCommand, link::Link,
-    logs::Logs, manual::Manual, status::Status, undeploy::Undeploy, up::Up,
+    describe::Describe, doctor::Doctor, drain::Drain, drill::Drill, events::Events, gc::Gc,
+    get::Get, hang::HangParent, inspect::Inspect, keyvalue::KeyValueCommand, label::LabelCommand,
+    link::Link, logs::Logs, manual::Manual, status::Status, undeploy::Undeploy, up::Up,
 };
 
 /// The maximum width of help texts: longer lines are hard to read.
@@ -66,6 +66,7 @@ pub(crate) enum Command {
     KeyValue(KeyValueCommand),
     Drill(Drill),
     Context(Context),
+    Doctor(Doctor),
     Completions(Completions),
     Manual(Manual),
     HangParent(HangParent),

@@ -106,7 +106,7 @@ async fn any_host(lattice: &str, nats: &NatsOptions) -> Result<Client, Failure> 
 }
 
 /// The failure of a command without a connection to NATS.
-fn no_connection(servers: &str, outage: Option<&Outage>) -> Failure {
+pub(crate) fn no_connection(servers: &str, outage: Option<&Outage>) -> Failure {
     let help = match outage.map(Outage::kind) {
         Some(OutageKind::Login) => {
             "log in with `--nats-user`, `--nats-token`, `--nats-nkey`, `--nats-creds` or `--nats-cert`"

@@ -263,6 +263,15 @@ impl From<Plain> for Message {
 }
 
 impl Plain {
+    /// The message and its causes in one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        let mut line = self.message.clone();
+        for cause in &self.causes {
+            line += &format!(": {cause}");
+        }
+        line
+    }
+
     /// Creates a message without causes and help.
     pub(crate) fn new(message: impl Into<String>) -> Plain {
         Plain {

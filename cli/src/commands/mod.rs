@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod context;
 pub(crate) mod deploy;
 pub(crate) mod describe;
+pub(crate) mod doctor;
 pub(crate) mod drain;
 pub(crate) mod drill;
 pub(crate) mod events;
@@ -51,6 +52,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Describe(describe) => run_client(describe.run()),
         Command::Inspect(inspect) => run_client(inspect.run()),
         Command::Link(link) => run_client(link.run()),
+        Command::Doctor(doctor) => run_client(doctor.run()),
         Command::Drill(drill) => run_client(drill.run()),
         Command::Logs(logs) => run_client(logs.run()),
         Command::Status(status) => run_client(status.run()),

@@ -40,6 +40,9 @@ requests after the drain notice, finishes requests in flight and exits, with cod
 deadline cut requests off. A second signal ends the host at once. WEFT_LOG filters the log on
 standard error, as in `warn,weft=debug`.";
 
+/// The address for HTTP requests of a host without `--http`.
+pub(crate) const HTTP_ADDRESS_DEFAULT: &str = "127.0.0.1:8080";
+
 /// Start a host on this machine
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -48,7 +51,7 @@ pub(crate) struct Up {
     #[arg(short, long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Listen for HTTP requests on this address
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
+    #[arg(long, value_name = "IP:PORT", default_value = HTTP_ADDRESS_DEFAULT, value_parser = address)]
     http: SocketAddr,
     /// Close HTTP connections that have had no request for this long; more than the load balancer
     /// in front keeps them

@@ -38,7 +38,9 @@ fn every_command_explains_itself_with_examples() {
         "label",
         "gc",
         "drill",
+        "doctor",
         "completions",
+        "manual",
     ];
     for command in commands {
         check(&format!("{command}.txt"), &[command, "--help"]);
@@ -74,6 +76,22 @@ fn help_is_a_command_too_and_knows_aliases_and_nested_commands() {
 fn the_version_is_printed() {
     let run = Sandbox::new().weft(&["--version"], "");
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), "weft 0.1.0\n"));
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.weft(&["manual", "man1"], "");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let page = |name: &str| std::fs::read_to_string(sandbox.path().join("man1").join(name));
+    for name in ["weft.1", "weft-deploy.1", "weft-link-why.1", "weft-context-add.1"] {
+        assert!(page(name).unwrap().contains(".SH SYNOPSIS"), "{name}");
+    }
+    assert!(page("weft-hang-parent.1").is_err(), "a hidden command");
+    sandbox.write("file", "");
+    let run = sandbox.weft(&["manual", "file/man1"], "");
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("cannot write manual pages to `file/man1`"), "{run:?}");
 }
 
 #[test]

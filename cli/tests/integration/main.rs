@@ -7,6 +7,7 @@
 )]
 
 mod contexts;
+mod doctor;
 mod help;
 mod hosts;
 mod mistakes;

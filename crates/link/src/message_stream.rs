@@ -114,10 +114,7 @@ mod tests {
         assert!(sent.as_mut().now_or_never().is_none(), "no read");
         let read = async {
             let first = poll_fn(|context| receiver.poll_chunk(context)).await;
-            (
-                first,
-                poll_fn(|context| receiver.poll_chunk(context)).await,
-            )
+            (first, poll_fn(|context| receiver.poll_chunk(context)).await)
         };
         let (sent, read) = tokio::join!(sent, read);
         assert_eq!(sent, Ok(()));

@@ -14,6 +14,7 @@ mod compiling;
 mod conformance;
 mod crashes;
 mod deploy;
+mod doctor;
 mod drain;
 mod drills;
 mod endings;

@@ -135,6 +135,20 @@ pub fn check(shell: &Shell, settings: &Settings<'_>) -> Result<(), Error> {
         .map_err(|_| Error::missing("`cargo`", "install Rust from https://rustup.rs"))
 }
 
+/// Checks that a toolchain has [`TARGET`], without installing it.
+///
+/// # Errors
+/// Neither rustup's toolchain nor Debian's packages have it.
+pub fn check_target(shell: &Shell, settings: &Settings<'_>) -> Result<(), Error> {
+    match rustup::is_installed(shell, settings) || debian::is_installed(shell) {
+        true => Ok(()),
+        false => Err(Error::missing(
+            format!("the target `{TARGET}` of Rust"),
+            format!("`rustup target add {TARGET}`; `weft build` adds it too"),
+        )),
+    }
+}
+
 /// Builds the package in the folder `dir`, and returns the path of its component.
 ///
 /// # Errors

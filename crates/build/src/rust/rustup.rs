@@ -21,7 +21,7 @@ pub(super) fn prepare(shell: &Shell, settings: &Settings<'_>) -> Result<Cargo, E
 }
 
 /// True if the compiler has the target; the toolchain may not be one of rustup.
-fn is_installed(shell: &Shell, settings: &Settings<'_>) -> bool {
+pub(super) fn is_installed(shell: &Shell, settings: &Settings<'_>) -> bool {
     let mut command = (settings.base)("rustc");
     let libraries = shell.output(command.args(["--print", "target-libdir", "--target", TARGET]));
     libraries.is_ok_and(|path| Path::new(path.trim()).is_dir())

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::{self, context::AccountError};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -12,6 +13,9 @@ use super::attempts::Attempts;
 use super::connection::Connection;
 use super::{NatsError, NatsOptions};
 use crate::{Outage, Scope, Status};
+
+/// The longest wait for the state of the store.
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to servers with JetStream, reconnected without a limit on attempts. A cheap handle;
 /// the connection closes when the last one is dropped.
@@ -93,6 +97,28 @@ impl JetStreamConnection {
         status.outage().cloned()
     }
 
+    /// The version of the connected server.
+    #[must_use]
+    pub fn server_version(&self) -> String {
+        self.shared.connection.client().server_info().version
+    }
+
+    /// Requests the state of the store, once: whether the servers have one for this login.
+    ///
+    /// Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if they have none, or do not reply in time.
+    pub async fn check_store(&self) -> Result<(), StoreError> {
+        let client = self.shared.connection.client().clone();
+        let mut context = match &self.shared.domain {
+            Some(domain) => jetstream::with_domain(client, domain),
+            None => jetstream::new(client),
+        };
+        context.set_timeout(STORE_TIMEOUT);
+        context.query_account().await.map(drop).map_err(StoreError)
+    }
+
     /// The lattice whose subjects carry the replies.
     #[must_use]
     pub fn scope(&self) -> &Scope {
@@ -124,6 +150,11 @@ impl JetStreamConnection {
         &self.shared.stopping
     }
 }
+
+/// The reason for which servers store nothing for a login.
+#[derive(Debug, thiserror::Error)]
+#[error("JetStream is not available: not enabled, in another domain, or not for this login")]
+pub struct StoreError(#[source] AccountError);
 
 /// Checks that a domain is one token, because it is a part of subjects.
 fn check_domain(domain: &str) -> Result<(), NatsError> {

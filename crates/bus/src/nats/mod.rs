@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use self::attempts::Attempts;
 pub use self::connection::Connection;
 pub(super) use self::dispatch::Dispatcher;
-pub use self::jetstream::JetStreamConnection;
+pub use self::jetstream::{JetStreamConnection, StoreError};
 use self::lane_connections::LaneConnections;
 pub use self::login::Login;
 use super::{Bus, Lane, Scope, Status, Transport};
