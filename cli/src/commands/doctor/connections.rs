@@ -13,7 +13,7 @@ use crate::environment::precedence::{LatticeTarget, Target};
 use crate::failure::Failure;
 
 /// The longest wait for a connection to NATS.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The name of the connection in the lists of NATS servers.
 const PURPOSE: &str = "doctor";
@@ -24,6 +24,10 @@ pub(super) async fn check(options: &HostOptions, target: Target) -> Vec<Finding>
     let weight = match target {
         Target::Lattice(lattice) => {
             findings.extend(nats(&lattice).await);
+            // Without the servers, no host is in reach.
+            if findings.iter().any(|it| it.weight == Weight::Fault) {
+                return findings;
+            }
             Weight::Fault
         }
         Target::Host { admin, .. } => {
