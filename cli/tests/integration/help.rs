@@ -84,14 +84,23 @@ fn every_command_has_a_manual_page() {
     let run = sandbox.weft(&["manual", "man1"], "");
     assert_eq!(run.code, Some(0), "{run:?}");
     let page = |name: &str| std::fs::read_to_string(sandbox.path().join("man1").join(name));
-    for name in ["weft.1", "weft-deploy.1", "weft-link-why.1", "weft-context-add.1"] {
+    for name in [
+        "weft.1",
+        "weft-deploy.1",
+        "weft-link-why.1",
+        "weft-context-add.1",
+    ] {
         assert!(page(name).unwrap().contains(".SH SYNOPSIS"), "{name}");
     }
     assert!(page("weft-hang-parent.1").is_err(), "a hidden command");
     sandbox.write("file", "");
     let run = sandbox.weft(&["manual", "file/man1"], "");
     assert_eq!(run.code, Some(1), "{run:?}");
-    assert!(run.stderr.contains("cannot write manual pages to `file/man1`"), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("cannot write manual pages to `file/man1`"),
+        "{run:?}"
+    );
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn finding(finished: &Finished, subject: &str) -> (String, String) {
 fn a_lattice_is_checked_down_to_its_store() {
     let nats = start_nats();
     let host = lattice::host(&nats, "a=b");
-    let checked = doctor(&["--nats", &nats.url()]);
+    let checked = doctor(&["--nats", &nats.url(), "--lattice", "test"]);
     for subject in ["NATS", "JetStream", "hosts"] {
         assert_eq!(finding(&checked, subject).0, "good", "{checked}");
     }
@@ -39,7 +39,7 @@ fn a_lattice_is_checked_down_to_its_store() {
     drop(host);
 
     let without_store: NatsServer = start_nats_without_jetstream();
-    let checked = doctor(&["--nats", &without_store.url()]).expect_code(1);
+    let checked = doctor(&["--nats", &without_store.url(), "--lattice", "test"]).expect_code(1);
     assert_eq!(finding(&checked, "NATS").0, "good");
     let (weight, found) = finding(&checked, "JetStream");
     assert_eq!(weight, "fault");

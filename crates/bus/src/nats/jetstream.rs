@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::{self, context::AccountError};
+use async_nats::jetstream::context::RequestError;
+use async_nats::jetstream::{self, response::Response};
+use serde::de::IgnoredAny;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -116,7 +118,12 @@ impl JetStreamConnection {
             None => jetstream::new(client),
         };
         context.set_timeout(STORE_TIMEOUT);
-        context.query_account().await.map(drop).map_err(StoreError)
+        // Servers of each release have other fields of an account, so that none is read.
+        match context.request("INFO", "").await {
+            Ok(Response::Ok(IgnoredAny)) => Ok(()),
+            Ok(Response::Err { error }) => Err(StoreError::Refused(error.to_string())),
+            Err(error) => Err(StoreError::NoReply(error)),
+        }
     }
 
     /// The lattice whose subjects carry the replies.
@@ -153,8 +160,14 @@ impl JetStreamConnection {
 
 /// The reason for which servers store nothing for a login.
 #[derive(Debug, thiserror::Error)]
-#[error("JetStream is not available: not enabled, in another domain, or not for this login")]
-pub struct StoreError(#[source] AccountError);
+pub enum StoreError {
+    /// A server of the store refused.
+    #[error("JetStream is not available: {0}")]
+    Refused(String),
+    /// No server of the store replied.
+    #[error("JetStream is not available: not enabled, in another domain, or not for this login")]
+    NoReply(#[source] RequestError),
+}
 
 /// Checks that a domain is one token, because it is a part of subjects.
 fn check_domain(domain: &str) -> Result<(), NatsError> {
