@@ -23,6 +23,7 @@ mod inputs;
 pub mod mcp;
 mod media;
 mod mistakes;
+mod multipart;
 mod of_route;
 mod openapi;
 mod operation;
@@ -44,7 +45,9 @@ pub use docs::Docs;
 pub use document::{Document, not_post};
 pub use faces::{Faces, Listener, face_of, paths};
 pub use failure::{ERROR_ID, RETRY_AFTER};
-pub use inputs::{BodyInput, RequestInput};
+pub use inputs::{
+    BodyInput, FormParts, FormReader, FormStep, FormStream, RequestInput, StreamStep,
+};
 pub use operation::Operation;
 pub use outcome::{Accept, Output, Returned};
 pub use problem::{INPUT_ERRORS_MAX, InputError, InputPlace, PROBLEM_JSON, Problem};

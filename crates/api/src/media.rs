@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use weft_json::Format;
 
+use crate::multipart::FORM;
 use crate::problem::Problem;
 
 /// The media type of a `list<u8>`.
@@ -30,7 +31,22 @@ pub(crate) fn body_format(content_type: Option<&HeaderValue>) -> Result<Format, 
     })
 }
 
-fn format_of(text: &str) -> Option<Format> {
+/// The problem of a body that must be a form.
+pub(crate) fn not_a_form(headers: &HeaderMap) -> Problem {
+    let text = headers.get(header::CONTENT_TYPE);
+    let found = match text.and_then(|value| value.to_str().ok()) {
+        Some(text) => format!("`{}`", crate::quote::excerpt(text)),
+        None => "none".to_owned(),
+    };
+    let title = "The body has a media type that the operation does not read";
+    Problem::of_host(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", title)
+        .with_detail(format!(
+            "expected the header `content-type: {FORM}`, found {found}"
+        ))
+        .with_header(header::ACCEPT, HeaderValue::from_static(FORM))
+}
+
+pub(crate) fn format_of(text: &str) -> Option<Format> {
     let mut parts = text.split(';').map(str::trim);
     let media_type = parts.next()?;
     let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {

@@ -76,7 +76,7 @@ impl Operation {
     #[must_use]
     pub fn is_concurrent(&self) -> bool {
         self.function.is_async
-            || matches!(self.body(), BodyInput::Stream(_))
+            || matches!(self.body(), BodyInput::Stream(_) | BodyInput::Form)
             || matches!(self.output(), Output::Stream(_))
     }
 

@@ -368,7 +368,8 @@ impl Api {
     pub(crate) fn methods(&self) -> impl Iterator<Item = &Operation> {
         let operations = self.operations().iter();
         operations.filter(|it| {
-            !matches!(it.body(), BodyInput::Stream(_)) && !matches!(it.output(), Output::Stream(_))
+            !matches!(it.body(), BodyInput::Stream(_) | BodyInput::Form)
+                && !matches!(it.output(), Output::Stream(_))
         })
     }
 }

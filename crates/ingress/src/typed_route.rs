@@ -3,7 +3,8 @@
 //! 1. The API of the route finds the operation. A request that fits none gets its response here.
 //! 2. The body is received as a whole, within its limit and a budget of the host, and converted to
 //!    the arguments of the function. A wrong one gets its response here, so no instance starts.
-//!    A body that is a stream is sent to the component as it arrives.
+//!    A body that is a stream is sent to the component as it arrives, and so is the stream of a
+//!    form, after its other parts.
 //! 3. The call goes to the component like a call over a link, on this host or another.
 //! 4. Its result, or its failure, is converted to the response. A stream of the result is its body,
 //!    until the stream ends, the client disconnects, or the deadline passes.
@@ -12,16 +13,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body as _;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 use weft_api::mcp::Tools;
 use weft_api::{
-    Accept, Api, Body as ApiBody, BodyInput, Docs, Matched, Operation, Problem, RequestInput,
-    StreamFormat, StreamWriter,
+    Api, Body as ApiBody, BodyInput, Docs, Listener, Operation, Problem, StreamFormat,
+    StreamWriter, origin,
 };
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{AppName, ComponentSpec};
@@ -31,11 +32,15 @@ use weft_wire::{FailureCode, MAX_VALUE_BYTES};
 
 use crate::body_budget::{BodyBudget, BodyShare};
 use crate::connection::ClientBody;
-use crate::error_response;
 use crate::handler::{Body, BodyError};
+use crate::host_problems::{full, host_failed, incomplete, too_large};
 use crate::kept_alive::KeptAlive;
 use crate::limits::{body_bytes_max, deadline};
-use crate::upload_body::{UploadBody, UploadError, UploadFailure};
+use crate::request_target::route_host;
+use crate::server::Context;
+use crate::typed_request::{Content, Exchange};
+use crate::upload_body::{UploadBody, UploadError, UploadState};
+use crate::{error_response, form_body};
 
 /// The name of HTTP as a caller, in the logs of components.
 const CALLER: &str = "http";
@@ -58,16 +63,10 @@ pub struct TypedRoute {
     tools: OnceLock<Tools>,
 }
 
-/// A request without its body, and the API that it is for.
-struct Exchange {
-    api: Arc<Api>,
-    head: Parts,
-}
-
-/// The call that a request makes.
-struct PreparedCall {
-    arguments: Vec<u8>,
-    accept: Accept,
+/// A body that a call reads as a stream.
+struct Upload {
+    body: UnsyncBoxBody<Bytes, UploadError>,
+    state: UploadState,
 }
 
 /// A call without a result, and the problem for the client.
@@ -185,16 +184,16 @@ impl TypedRoute {
     }
 
     /// Responds to a request. Dropping the future, as when the client disconnects, cancels the
-    /// call. A call with streams continues in `tasks` after the head of the response.
+    /// call. A call with streams continues in the tasks of `context` after the head of the
+    /// response.
     pub(crate) async fn respond(
         &self,
         request: Request<ClientBody>,
-        budget: &BodyBudget,
-        tasks: &TaskTracker,
+        listener: Listener,
+        context: &Context,
     ) -> Response<Body> {
-        let deadline = self.deadline();
         let is_head = request.method() == Method::HEAD;
-        match self.call(request, budget, tasks, deadline).await {
+        match self.call(request, listener, context).await {
             Ok((response, Some(streams))) if is_head => {
                 // A stream without a reader has no end of its own.
                 if let ApiBody::Stream { .. } = response.body {
@@ -210,42 +209,74 @@ impl TypedRoute {
     async fn call(
         &self,
         request: Request<ClientBody>,
-        budget: &BodyBudget,
-        tasks: &TaskTracker,
-        deadline: Instant,
+        listener: Listener,
+        context: &Context,
     ) -> Result<(weft_api::Response, Option<StreamingResult>), Rejection> {
+        let deadline = self.deadline();
         let (head, body) = request.into_parts();
-        let exchange = Arc::new(Exchange {
-            api: self.api.clone(),
-            head,
-        });
-        let operation = exchange.matched()?.operation;
+        let exchange = Arc::new(Exchange::new(&self.api, head)?);
+        let operation = exchange.operation();
         let mut share = BodyShare::default();
-        let (body, upload) = match operation.body() {
-            BodyInput::None => (Bytes::new(), None),
-            BodyInput::Stream(_) => (Bytes::new(), Some(self.checked_length(body)?)),
-            BodyInput::Object(_) | BodyInput::Value(_) | BodyInput::Bytes => {
-                let body = self.body(body, budget, &mut share, deadline).await?;
-                (body, None)
-            }
-        };
+        let bodies = (&context.bodies, &mut share);
+        let received = self.receive((&exchange, body), listener, bodies, deadline);
+        let (content, upload) = received.await?;
         let encoded_max = self.encoded_bytes_max();
         let prepared = {
             let exchange = exchange.clone();
-            off_the_connection(body.len(), move || exchange.prepare(&body, encoded_max)).await??
+            let length = content.length();
+            off_the_connection(length, move || exchange.prepare(&content, encoded_max)).await??
         };
         let call = self.function_call(operation, &prepared.arguments, deadline);
         let CallResult { bytes, streams } = match operation.is_concurrent() {
-            true => self.make_streaming(call, tasks, upload).await?,
+            true => self.make_streaming(call, &context.tasks, upload).await?,
             false => self.make(call).await?,
         };
         let accept = prepared.accept;
-        let exchange = exchange.clone();
-        let response = off_the_connection(bytes.len(), move || {
-            let matched = exchange.matched()?;
-            Ok::<_, Rejection>(matched.operation.response(&bytes, &accept))
-        });
-        Ok((response.await??, streams))
+        let length = bytes.len();
+        let respond = move || exchange.operation().response(&bytes, &accept);
+        let response = off_the_connection(length, respond).await?;
+        Ok((response, streams))
+    }
+
+    /// Receives a body up to its stream, if it has one.
+    async fn receive(
+        &self,
+        (exchange, body): (&Exchange, ClientBody),
+        listener: Listener,
+        (budget, share): (&BodyBudget, &mut BodyShare),
+        deadline: Instant,
+    ) -> Result<(Content, Option<Upload>), Rejection> {
+        let (operation, head) = (exchange.operation(), &exchange.head);
+        let rejected = |problem: Problem| Box::new(problem.response());
+        let state = UploadState::default();
+        let limited = |body| UploadBody::new(body, self.body_bytes_max, state.clone());
+        let form = operation.form_reader(&head.headers, self.encoded_bytes_max());
+        if let Some(reader) = form.map_err(rejected)? {
+            // Pages of other sites can send forms without permission.
+            origin::check(&head.headers, route_host(&head.uri), listener).map_err(rejected)?;
+            let body = limited(self.checked_length(body)?);
+            let received = form_body::receive(reader, body, (budget, share), deadline).await?;
+            let (parts, stream) = received;
+            let upload = stream.map(|stream| Upload {
+                body: stream.boxed_unsync(),
+                state,
+            });
+            return Ok((Content::Form(parts), upload));
+        }
+        let bytes = match operation.body() {
+            BodyInput::None | BodyInput::Form => Bytes::new(),
+            BodyInput::Stream(_) => {
+                let upload = Upload {
+                    body: limited(self.checked_length(body)?).boxed_unsync(),
+                    state,
+                };
+                return Ok((Content::Bytes(Bytes::new()), Some(upload)));
+            }
+            BodyInput::Object(_) | BodyInput::Value(_) | BodyInput::Bytes => {
+                self.body(body, budget, share, deadline).await?
+            }
+        };
+        Ok((Content::Bytes(bytes), None))
     }
 
     async fn make(&self, call: FunctionCall<'_>) -> Result<CallResult, Rejection> {
@@ -259,20 +290,24 @@ impl TypedRoute {
         &self,
         call: FunctionCall<'_>,
         tasks: &TaskTracker,
-        upload: Option<ClientBody>,
+        upload: Option<Upload>,
     ) -> Result<CallResult, Rejection> {
-        let upload_failure = UploadFailure::default();
-        let limit = self.body_bytes_max;
-        let upload = upload.map(|body| UploadBody::new(body, limit, upload_failure.clone()));
-        match call.make_streaming(&self.transport, tasks, upload).await {
+        let (body, state) = match upload {
+            Some(Upload { body, state }) => (Some(body), state),
+            None => (None, UploadState::default()),
+        };
+        match call.make_streaming(&self.transport, tasks, body).await {
             Ok(mut streams) => Ok(CallResult {
                 bytes: std::mem::take(&mut streams.result),
                 streams: Some(streams),
             }),
-            // The call failed because its stream did.
-            Err(failure) => Err(match upload_failure.get() {
-                Some(UploadError::TooLarge) => too_large(limit),
-                Some(UploadError::Incomplete) => incomplete(StatusCode::BAD_REQUEST),
+            Err(failure) => Err(match state.rejection() {
+                // The call failed because its stream did.
+                Some(rejection) => rejection,
+                // The component was not late: its client was.
+                None if failure.code() == FailureCode::Deadline && state.is_awaited() => {
+                    incomplete(StatusCode::REQUEST_TIMEOUT)
+                }
                 None => self.rejection(call.function, &failure),
             }),
         }
@@ -397,32 +432,6 @@ impl TypedRoute {
     }
 }
 
-impl Exchange {
-    /// The operation of the request.
-    fn matched(&self) -> Result<Matched<'_>, Rejection> {
-        let path = self.head.uri.path();
-        let path = self.api.below(path).unwrap_or(path);
-        let matched = self.api.find(&self.head.method, path);
-        matched.map_err(|unmatched| Box::new(unmatched.response()))
-    }
-
-    /// Converts the request to a call.
-    fn prepare(&self, body: &[u8], encoded_max: usize) -> Result<PreparedCall, Rejection> {
-        let Matched { operation, path } = self.matched()?;
-        let rejected = |problem: Problem| Box::new(problem.response());
-        let accept = operation.accept(&self.head.headers).map_err(rejected)?;
-        let input = RequestInput {
-            path: &path,
-            query: self.head.uri.query(),
-            headers: &self.head.headers,
-            body,
-            encoded_max,
-        };
-        let arguments = operation.arguments(&input).map_err(rejected)?;
-        Ok(PreparedCall { arguments, accept })
-    }
-}
-
 /// Runs a conversion of `bytes` bytes, on another thread if they are many.
 pub(crate) async fn off_the_connection<R: Send + 'static>(
     bytes: usize,
@@ -446,32 +455,4 @@ fn without_stream(mut response: weft_api::Response) -> weft_api::Response {
 fn whole(bytes: Vec<u8>) -> Body {
     let body = Full::new(Bytes::from(bytes));
     body.map_err(|never| match never {}).boxed_unsync()
-}
-
-fn host_failed(kind: &str) -> Rejection {
-    let title = "The host failed";
-    let problem = Problem::of_host(StatusCode::INTERNAL_SERVER_ERROR, kind, title);
-    Box::new(problem.response())
-}
-
-fn too_large(limit: u64) -> Rejection {
-    let title = "The body is too large";
-    let detail = format!("expected at most {limit} bytes (`limits.body`)");
-    let problem = Problem::of_host(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title);
-    Box::new(problem.with_detail(detail).response())
-}
-
-fn incomplete(status: StatusCode) -> Rejection {
-    let title = "The body did not arrive as a whole";
-    Box::new(Problem::of_host(status, "incomplete", title).response())
-}
-
-fn full() -> Rejection {
-    let title = "The host receives too many large bodies at the moment";
-    let problem = Problem::of_host(StatusCode::SERVICE_UNAVAILABLE, "busy", title);
-    let problem = problem.with_header(
-        http::header::RETRY_AFTER,
-        http::HeaderValue::from_static("1"),
-    );
-    Box::new(problem.response())
 }

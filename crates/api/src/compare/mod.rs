@@ -214,12 +214,28 @@ fn compare_bodies(old: &Operation, new: &Operation, changes: &mut Changes) {
         (BodyInput::Value(old), BodyInput::Value(new)) => {
             TypeComparison::new(Direction::Input, &subject, changes).compare(old, new);
         }
+        (BodyInput::Form, BodyInput::Form) => return compare_forms(old, new, &subject, changes),
         (old, new) if old == new => {}
         (old, new) => {
             let (old, new) = (body_text(old), body_text(new));
             changes.add(format!("changed {subject} from {old} to {new}"));
+            return;
         }
     }
+    if old.inputs.form.is_some() && new.inputs.form.is_none() {
+        changes.add(format!("removed the form of {subject}"));
+    }
+}
+
+fn compare_forms(old: &Operation, new: &Operation, subject: &str, changes: &mut Changes) {
+    let parts = |operation: &'_ Operation| operation.inputs.form.clone();
+    let (Some(old), Some(new)) = (parts(old), parts(new)) else {
+        return;
+    };
+    let old = old.parts.iter().map(|part| (part.name.wit(), &part.ty));
+    let new = new.parts.iter().map(|part| (part.name.wit(), &part.ty));
+    let mut comparison = TypeComparison::new(Direction::Input, subject, changes);
+    comparison.compare_fields(&old.collect(), new.collect());
 }
 
 fn is_body_required(body: &BodyInput) -> bool {
@@ -227,7 +243,7 @@ fn is_body_required(body: &BodyInput) -> bool {
         BodyInput::None => false,
         BodyInput::Object(parts) => parts.iter().any(|part| part.ty.optional().is_none()),
         BodyInput::Value(ty) => ty.optional().is_none(),
-        BodyInput::Bytes | BodyInput::Stream(_) => true,
+        BodyInput::Bytes | BodyInput::Stream(_) | BodyInput::Form => true,
     }
 }
 
@@ -238,6 +254,7 @@ fn body_text(body: &BodyInput) -> String {
         BodyInput::Value(ty) => type_text::described(ty),
         BodyInput::Bytes => "bytes".to_owned(),
         BodyInput::Stream(_) => "a stream".to_owned(),
+        BodyInput::Form => "a form".to_owned(),
     }
 }
 

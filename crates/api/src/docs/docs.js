@@ -5,6 +5,7 @@
 const METHODS = ["get", "put", "post", "patch", "delete"];
 const JSON_TYPE = "application/json";
 const OCTETS = "application/octet-stream";
+const FORM = "multipart/form-data";
 const DEPTH_MAX = 16;
 const SHOWN_CHARACTERS_MAX = 200000;
 const DEFINITIONS = "#/components/schemas/";
@@ -193,6 +194,34 @@ function input(parameter, id) {
   });
 }
 
+/** The parts of a form, files after texts. A stream is the last one, which the description names. */
+function formInput({ content, description }, id) {
+  const { schema, encoding = {} } = content[FORM];
+  const last = (/^`([^`]+)`/.exec(description || "") || [])[1];
+  const place = ({ name, isFile }) => Number(isFile) + Number(name === last);
+  const field = element("div", { id });
+  const parts = Object.entries(schema.properties).map(([name, type]) => {
+    const isFile = type.contentMediaType === OCTETS;
+    const isJson = (encoding[name] || {}).contentType === JSON_TYPE;
+    const isList = !isJson && resolved(type).type === "array";
+    const isRequired = schema.required.includes(name);
+    const part = element("input", { id: `${id}-${name}`, type: isFile ? "file" : "text", autocomplete: "off" });
+    const note = [isJson && "JSON", isList && "separated by commas", isRequired || "optional"].filter((it) => typeof it === "string");
+    field.append(element("label", { for: part.id, text: [name, ...note].join(", ") }), part);
+    const texts = () => (part.value || isRequired ? (isList ? part.value.split(",") : [part.value]) : []);
+    const files = () => (isRequired || part.files.length ? [part.files[0] || new Blob()] : []);
+    const json = (text) => (isJson ? new Blob([text], { type: JSON_TYPE }) : text);
+    return { name, isFile, values: () => (isFile ? files() : texts().map(json)) };
+  });
+  parts.sort((left, right) => place(left) - place(right));
+  const read = () => {
+    const form = new FormData();
+    for (const { name, values } of parts) values().forEach((value) => form.append(name, value));
+    return form;
+  };
+  return { type: FORM, field, read };
+}
+
 function bodyInput(operation, id) {
   const content = operation.requestBody && operation.requestBody.content;
   if (!content) return null;
@@ -201,6 +230,7 @@ function bodyInput(operation, id) {
     text.value = JSON.stringify(example(content[JSON_TYPE].schema), null, 2);
     return { type: JSON_TYPE, field: text, read: () => text.value };
   }
+  if (content[FORM] && !content[OCTETS]) return formInput(operation.requestBody, id);
   const file = element("input", { id, type: "file" });
   const type = content[OCTETS] ? OCTETS : Object.keys(content)[0];
   return { type, field: file, read: () => file.files[0] || new Blob() };
@@ -231,7 +261,8 @@ function requestOf(operation, fields, body) {
     ([status, answer]) => status < "300" && answer.content && answer.content[JSON_TYPE],
   );
   if (accepted) headers.set("accept", JSON_TYPE);
-  if (body) headers.set("content-type", body.type);
+  // The browser adds the boundary of a form.
+  if (body && body.type !== FORM) headers.set("content-type", body.type);
   const options = { method: operation.method.toUpperCase(), headers, cache: "no-store" };
   if (body) options.body = body.read();
   return [base.replace(/\/$/, "") + path + search, options];

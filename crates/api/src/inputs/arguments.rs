@@ -15,7 +15,7 @@ use crate::query::{self, Query};
 use crate::routing::PathValues;
 
 /// The number of the only stream in arguments: their streams have even numbers, from 0.
-const STREAM: u32 = 0;
+pub(super) const STREAM: u32 = 0;
 
 /// A request for an operation.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ impl Operation {
         let missing: &[u8] = match self.inputs.body {
             BodyInput::Object(_) => b"{}",
             BodyInput::Value(_) => b"null",
-            BodyInput::None | BodyInput::Bytes | BodyInput::Stream(_) => {
+            BodyInput::None | BodyInput::Bytes | BodyInput::Stream(_) | BodyInput::Form => {
                 return Ok(ValueBody { format, bytes: b"" });
             }
         };
@@ -117,7 +117,7 @@ impl Operation {
                     let written = Encoder::new(out, limit).u32(STREAM);
                     written.map_err(|_| DecodeError::TooLarge { limit })?;
                 }
-                (Slot::Body(_), BodyInput::None | BodyInput::Object(_)) => {}
+                (Slot::Body(_), BodyInput::None | BodyInput::Object(_) | BodyInput::Form) => {}
             }
         }
         Ok(())
@@ -149,19 +149,19 @@ impl Slot {
 
 /// Encoded texts, one after another, and the place of each.
 #[derive(Default)]
-struct Texts {
+pub(super) struct Texts {
     encoded: Vec<u8>,
     ranges: Vec<Range<usize>>,
 }
 
 impl Texts {
-    fn bytes(&self, index: usize) -> &[u8] {
+    pub(super) fn bytes(&self, index: usize) -> &[u8] {
         &self.encoded[self.ranges[index].clone()]
     }
 }
 
 impl Inputs {
-    fn texts(&self, input: &RequestInput<'_>, errors: &mut Vec<InputError>) -> Texts {
+    pub(super) fn texts(&self, input: &RequestInput<'_>, errors: &mut Vec<InputError>) -> Texts {
         let query = query::decode(input.query.unwrap_or_default());
         let query = query.unwrap_or_else(|error| {
             errors.push(error);

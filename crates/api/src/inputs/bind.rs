@@ -1,5 +1,7 @@
 //! Finds the place of each argument, and the mistakes in a manifest about them.
 
+use std::sync::Arc;
+
 use http::HeaderName;
 use weft_json::text::{self, Bindable};
 use weft_json::{Function, Kind, Param, Type};
@@ -7,7 +9,7 @@ use weft_lattice_config::OperationSpec;
 use weft_lattice_config::template::{Segment, ValuePath};
 use weft_wire::MAX_VALUE_BYTES;
 
-use super::{BodyInput, Inputs, Slot, TextInput, TextSource};
+use super::{BodyInput, Form, Inputs, Slot, TextInput, TextSource};
 use crate::mistakes::MistakesAt;
 use crate::type_text::described;
 
@@ -27,6 +29,7 @@ pub(crate) fn bind(
         parts: Vec::new(),
         slots: Vec::new(),
         whole: None,
+        form: None,
         misplaced: Vec::new(),
     };
     binder.bind_texts();
@@ -38,6 +41,7 @@ pub(crate) fn bind(
     Inputs {
         texts: binder.texts,
         body,
+        form: binder.form.map(Arc::new),
         slots: binder.slots,
     }
 }
@@ -54,6 +58,7 @@ struct Binder<'b, 'm> {
     slots: Vec<Slot>,
     /// The parameter that is the whole body, if no field of it stands elsewhere.
     whole: Option<Type>,
+    form: Option<Form>,
     /// The names of parameters at places with a mistake. Where a parameter without a place belongs
     /// is unclear after one.
     misplaced: Vec<&'b str>,
@@ -352,6 +357,7 @@ impl<'b> Binder<'b, '_> {
         if !method.has_body() {
             return BodyInput::None;
         }
+        self.form = Form::of(&self.parts);
         if let [only] = &self.parts[..]
             && self.function.params.iter().any(|param| param == only)
             && matches!(only.ty.kind(), Kind::Bytes | Kind::Stream(_))
@@ -359,8 +365,14 @@ impl<'b> Binder<'b, '_> {
             let ty = only.ty.clone();
             return self.whole_body(&ty);
         }
-        for part in self.parts.clone() {
-            self.check_carried(part.name.wit(), &part.ty);
+        let stream = self.form.as_ref().and_then(|form| form.stream);
+        for (index, part) in self.parts.clone().iter().enumerate() {
+            if Some(index) != stream {
+                self.check_carried(part.name.wit(), &part.ty, stream.is_some());
+            }
+        }
+        if stream.is_some() {
+            return BodyInput::Form;
         }
         BodyInput::Object(std::mem::take(&mut self.parts))
     }
@@ -378,9 +390,13 @@ impl<'b> Binder<'b, '_> {
         }
     }
 
-    /// Streams and futures are no values.
-    fn check_carried(&mut self, name: &str, ty: &Type) {
+    /// Reports streams and futures, which are not values.
+    fn check_carried(&mut self, name: &str, ty: &Type, is_second: bool) {
         match ty.kind() {
+            Kind::Stream(_) if is_second => {
+                let message = format!("parameter `{name}` is a second stream of a request");
+                self.mistakes.add("func", message);
+            }
             Kind::Stream(_) => {
                 let message =
                     format!("parameter `{name}` is a stream, which must be the whole body");

@@ -2,7 +2,10 @@
 
 mod arguments;
 mod bind;
+pub(crate) mod form;
 mod params;
+
+use std::sync::Arc;
 
 use http::HeaderName;
 use weft_json::{Param, Type};
@@ -10,6 +13,8 @@ use weft_wire::SimpleType;
 
 pub use self::arguments::RequestInput;
 pub(crate) use self::bind::bind;
+pub(crate) use self::form::Form;
+pub use self::form::{FormParts, FormReader, FormStep, FormStream, StreamStep};
 
 /// The places of all arguments of a function in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub(crate) struct Inputs {
     pub(crate) texts: Vec<TextInput>,
     /// The body.
     pub(crate) body: BodyInput,
+    /// The form that the body can be instead, or must be for [`BodyInput::Form`].
+    pub(crate) form: Option<Arc<Form>>,
     /// The arguments, in their order. A record with fields from several places is its fields.
     slots: Vec<Slot>,
 }
@@ -61,6 +68,8 @@ pub enum BodyInput {
     Bytes,
     /// A stream.
     Stream(SimpleType),
+    /// A form of parts, of which one is a stream.
+    Form,
 }
 
 /// The place of an argument, or of a part of one.

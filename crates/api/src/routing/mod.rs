@@ -23,6 +23,8 @@ pub use self::path::PathError;
 pub struct Matched<'a> {
     /// The operation.
     pub operation: &'a Operation,
+    /// The index of the operation among those of the API.
+    pub index: usize,
     /// The values of the path.
     pub path: PathValues,
 }
@@ -74,14 +76,18 @@ impl Api {
     pub fn find(&self, method: &http::Method, path: &str) -> Result<Matched<'_>, Unmatched> {
         let path = RequestPath::decode(path).map_err(Unmatched::Path)?;
         let mut methods = Vec::new();
-        for operation in self.operations() {
+        for (index, operation) in self.operations().iter().enumerate() {
             let template = operation.request();
             if !matches(&template.path, path.segments()) {
                 continue;
             }
             if is_method(template.method, method) {
                 let path = values(&template.path, path.segments()).map_err(Unmatched::Path)?;
-                return Ok(Matched { operation, path });
+                return Ok(Matched {
+                    operation,
+                    index,
+                    path,
+                });
             }
             methods.push(template.method);
         }

@@ -3,6 +3,7 @@
 mod arguments;
 mod compare;
 mod docs;
+mod forms;
 mod guide;
 mod mcp;
 mod mistakes;

@@ -283,7 +283,7 @@ fn a_location_has_fields_of_the_result_that_are_text() {
 fn resources_and_streams_inside_other_types_are_mistakes_by_name() {
     let items = "resource cart { add: func(); } record point { x: u8 }
         f: func(p: cart); g: func(p: list<stream<u8>>); h: func(p: stream<point>); i: func() -> future<u8>;
-        j: func(p: stream<u8>, q: u8);";
+        j: func(p: stream<string>, q: u8); k: func(p: stream<u8>, q: stream<string>);";
     let operations = |names: &[&str]| {
         let items = names
             .iter()
@@ -292,13 +292,14 @@ fn resources_and_streams_inside_other_types_are_mistakes_by_name() {
     };
     check(
         items,
-        &operations(&["f", "g", "h", "i", "j"]),
+        &operations(&["f", "g", "h", "i", "j", "k"]),
         &[
             "operations[0].func: parameter `p` of `f` has the resource `cart`, which has no form in JSON; use another type there",
             "operations[1].func: parameter `p` of `g` has a stream within another type, which has no form in JSON; use another type there",
             "operations[2].func: parameter `p` of `h` has a stream of `point`, which has no form in JSON; use another type there",
             "operations[3].func: a future cannot be the result of an HTTP API",
             "operations[4].func: parameter `p` is a stream, which must be the whole body (add `body: p`, and put the others into the query)",
+            "operations[5].func: parameter `q` is a second stream of a request",
         ],
     );
     let implied = mistakes(items, "");

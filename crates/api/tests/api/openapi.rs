@@ -87,8 +87,16 @@ fn the_document_of_files_and_streams_is_that_of_its_golden_file() {
 - {func: upload, as: 'PUT /files/{name}', body: data, location: '/files/{id}'}
 - {func: change, as: 'PUT /orders/{order.id}', body: order, headers: {If-Match: etag}}
 - {func: watch, as: POST /watch}
+- {func: save, as: 'POST /files'}
+- {func: upload, as: 'POST /uploads'}
+- {func: read, as: 'GET /read/{name}'}
 ";
-    check("files", &api(ORDERS, lines));
+    let items = format!(
+        "{ORDERS}
+        save: async func(name: string, first-line: option<line>, data: stream<u8>);
+        read: async func(name: string) -> result<stream<string>, order-error>;"
+    );
+    check("files", &api(&items, lines));
 }
 
 #[test]

@@ -44,9 +44,7 @@ pub(crate) async fn respond(
             message.await
         }
         _ if served.contains(&Face::Http) => {
-            return route
-                .respond(request, &context.bodies, &context.tasks)
-                .await;
+            return route.respond(request, listener, context).await;
         }
         _ => Err(not_found()),
     };
