@@ -33,6 +33,10 @@ routes:
   - {func: forward, as: POST /forward}
   - {func: count, as: POST /count}
   - {func: first, as: 'POST /first?count={count}'}
+  - {func: open, as: 'GET /open/{name}/{count}', ok: 203}
+  - {func: follow, as: 'GET /follow/{name}/{count}'}
+  errors:
+    open-error: {404: [missing], 423: [locked]}
 - path: /hasty
   to: hasty
   interface: fixture:feed/feed
@@ -43,19 +47,24 @@ routes:
 ";
 
 /// A front that runs no component, and a host that runs all.
-struct Lattice {
-    front: Weft,
-    back: Weft,
+pub(crate) struct Lattice {
+    pub(crate) front: Weft,
+    pub(crate) back: Weft,
     _nats: NatsServer,
-    files: Files,
+    pub(crate) files: Files,
 }
 
 impl Lattice {
     fn start() -> Self {
+        Self::of(SPEC)
+    }
+
+    /// A lattice with `feed`, whose route `/api` has the operation `add` of [`SPEC`].
+    pub(crate) fn of(spec: &str) -> Self {
         let nats = start_nats();
         let (front, back) = (host(&nats, "place=front"), host(&nats, "place=back"));
         let files = Files::new();
-        let manifest = files.app("feeds", SPEC);
+        let manifest = files.app("feeds", spec);
         front.wait_for_ready(2);
         front.deploy(&manifest).expect_code(0);
         let lattice = Self {
@@ -73,11 +82,11 @@ impl Lattice {
         lattice
     }
 
-    fn places(&self) -> [(&'static str, SocketAddr); 2] {
+    pub(crate) fn places(&self) -> [(&'static str, SocketAddr); 2] {
         [("here", self.back.http()), ("elsewhere", self.front.http())]
     }
 
-    fn nothing_in_flight(&self, place: &str) {
+    pub(crate) fn nothing_in_flight(&self, place: &str) {
         eventually("nothing is in flight", PATIENCE, || {
             let rows = self.back.own("components");
             let free = rows.iter().all(|row| row["in_flight"] == 0);
@@ -200,6 +209,46 @@ fn streams_of_results_are_bodies() {
 }
 
 #[test]
+fn a_result_is_an_error_or_a_stream() {
+    let lattice = Lattice::start();
+    for (place, address) in lattice.places() {
+        for path in ["/api/open", "/api/follow"] {
+            for (name, status, case) in [("missing", 404, "missing"), ("locked", 423, "locked")] {
+                let answer = Request::get(&format!("{path}/{name}/3")).send(address);
+                let problem = answer.json();
+                assert_eq!(answer.status, status, "{place}, {path}: {problem}");
+                let media_type = answer.header("content-type");
+                assert_eq!(media_type, Some("application/problem+json"), "{place}");
+                assert_eq!(problem["case"], case, "{place}, {path}");
+                let value = (name == "missing").then_some("missing");
+                assert_eq!(problem["value"].as_str(), value, "{place}, {path}");
+            }
+        }
+        for count in [0, 3, 3_000_000] {
+            let bytes = Request::get(&format!("/api/open/a/{count}")).send(address);
+            let media_type = bytes.header("content-type");
+            assert_eq!(bytes.status, 203, "{place}");
+            assert_eq!(media_type, Some("application/octet-stream"), "{place}");
+            let length = bytes.body.len();
+            assert!(bytes.body == vec![b'a'; count], "{place}: {length}");
+        }
+        let texts = Request::get("/api/follow/a/2").send(address);
+        assert_eq!(
+            texts.text(),
+            "id: 1\ndata: 0\n\nid: 2\ndata: 1\n\n",
+            "{place}"
+        );
+        let (mut broken, first) = begin(address, "/api/follow/broken/1");
+        assert_eq!(first, "id: 1\ndata: 0\n\n", "{place}");
+        assert!(
+            broken.chunk().is_err(),
+            "{place}: a trap was the end of a stream"
+        );
+        lattice.nothing_in_flight(place);
+    }
+}
+
+#[test]
 fn a_stream_ends_with_its_client_its_component_and_its_deadline() {
     let lattice = Lattice::start();
     for (place, address) in lattice.places() {
@@ -289,7 +338,7 @@ fn a_streamed_body_has_its_limits() {
         let mut slow = chunked(address, "/hasty/count");
         slow.send_chunk(b"some").unwrap();
         let answer = slow.response().unwrap();
-        assert_eq!(answer.status, 504, "{place}: {}", answer.text());
+        assert_eq!(answer.status, 408, "{place}: {}", answer.text());
 
         let mut leaving = chunked(address, "/api/count");
         leaving.send_chunk(b"some").unwrap();
