@@ -12,6 +12,7 @@ use crate::faces::Faces;
 use crate::mistakes::MistakesAt;
 use crate::operation::Operation;
 use crate::outcome::errors;
+use crate::socket::MessageKind;
 
 /// An HTTP API of a WIT interface.
 ///
@@ -162,7 +163,8 @@ fn function<'i>(
     None
 }
 
-/// The operations of a route without any: `POST /NAME` for each function.
+/// The operations of a route without any: `POST /NAME` for each function, or `GET /NAME` for a
+/// WebSocket.
 fn implied_operations(
     route: &RouteSpec,
     settings: Settings,
@@ -195,7 +197,10 @@ fn implied_operation(function: &Function) -> Option<OperationSpec> {
     Some(OperationSpec {
         func: function.name.parse().ok()?,
         request: RequestTemplate {
-            method: Method::Post,
+            method: match MessageKind::of_function(function) {
+                Some(_) => Method::Get,
+                None => Method::Post,
+            },
             path,
             query: Vec::new(),
         },

@@ -36,6 +36,7 @@ mod quote;
 mod response;
 mod routing;
 pub mod rpc;
+mod socket;
 mod streams;
 mod type_text;
 
@@ -53,4 +54,5 @@ pub use outcome::{Accept, Output, Returned};
 pub use problem::{INPUT_ERRORS_MAX, InputError, InputPlace, PROBLEM_JSON, Problem};
 pub use response::{Body, Response};
 pub use routing::{Allow, Matched, PathError, PathValues, Unmatched};
+pub use socket::{Handshake, MessageKind};
 pub use streams::{StreamFormat, StreamWriter};

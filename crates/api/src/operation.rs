@@ -10,6 +10,7 @@ use weft_wire::{Scalar, SimpleType};
 use crate::inputs::{self, BodyInput, Inputs};
 use crate::mistakes::MistakesAt;
 use crate::outcome::{Outcome, Output};
+use crate::socket::MessageKind;
 use crate::streams::StreamFormat;
 use crate::type_text;
 
@@ -32,7 +33,7 @@ impl Operation {
         (interface, function): (&Arc<str>, &Function),
         mistakes: &mut MistakesAt<'_>,
     ) -> Self {
-        Self {
+        let operation = Self {
             interface: interface.clone(),
             function: function.clone(),
             request: spec.request.clone(),
@@ -40,7 +41,12 @@ impl Operation {
             settings,
             inputs: inputs::bind(spec, function, mistakes),
             outcome: Outcome::bind(route, spec, function, mistakes),
+        };
+        if operation.socket().is_some() && spec.ok.is_some() {
+            let message = format!("`{}` is a WebSocket, which has no status", function.name);
+            mistakes.add_with_help("ok", message, "remove `ok`");
         }
+        operation
     }
 
     /// The name of the function.
@@ -72,11 +78,26 @@ impl Operation {
         self.outcome.statuses().into_iter()
     }
 
+    /// The messages of the operation, if it is a WebSocket: `GET` of a function that takes a stream
+    /// of messages and returns one.
+    #[must_use]
+    pub fn socket(&self) -> Option<MessageKind> {
+        match (self.body(), self.output()) {
+            (BodyInput::Messages(kind), Output::Stream(element)) if *element == kind.element() => {
+                Some(*kind)
+            }
+            _ => None,
+        }
+    }
+
     /// True if the call of the function is a streaming call: of an `async func`, or with a stream.
     #[must_use]
     pub fn is_concurrent(&self) -> bool {
         self.function.is_async
-            || matches!(self.body(), BodyInput::Stream(_) | BodyInput::Form)
+            || matches!(
+                self.body(),
+                BodyInput::Stream(_) | BodyInput::Form | BodyInput::Messages(_)
+            )
             || matches!(self.output(), Output::Stream(_))
     }
 
@@ -87,8 +108,22 @@ impl Operation {
             && *element != SimpleType::Scalar(Scalar::U8)
         {
             let ty = type_text::simple(*element);
-            return Some(format!(
+            let mut reason = format!(
                 "takes a `stream<{ty}>`, and the body of a request can only be a `stream<u8>`"
+            );
+            if MessageKind::of_function(&self.function).is_some() {
+                reason += "; with `GET` it is a WebSocket";
+            }
+            return Some(reason);
+        }
+        if self.socket().is_some() {
+            return None;
+        }
+        if let BodyInput::Messages(kind) = self.body() {
+            let ty = type_text::simple(kind.element());
+            return Some(format!(
+                "takes a `stream<{ty}>`, and a `GET` request with it is a WebSocket, whose \
+                 function returns a `stream<{ty}>`, too"
             ));
         }
         match self.output() {
@@ -103,9 +138,10 @@ impl Operation {
         }
     }
 
-    /// True if a call may run twice, because its host was lost: `GET`, `PUT` and `DELETE`.
+    /// True if a call may run twice, because its host was lost: `GET`, `PUT` and `DELETE`, but no
+    /// WebSocket, whose messages have effects.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
-        self.request.method.is_idempotent()
+        self.request.method.is_idempotent() && self.socket().is_none()
     }
 }

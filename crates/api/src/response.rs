@@ -29,6 +29,11 @@ pub enum Body {
         /// The form of its elements.
         format: StreamFormat,
     },
+    /// The messages of a WebSocket, which are a stream of the call.
+    Messages {
+        /// The number of the stream within the call.
+        number: u32,
+    },
 }
 
 impl Response {

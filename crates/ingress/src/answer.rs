@@ -15,6 +15,7 @@ use crate::handler::{Body, BodyError, Handler, RequestBody};
 use crate::readiness::{READY_PATH, ReadinessSource};
 use crate::routes::{RouteTable, RouteTarget};
 use crate::server::{Context, HEADERS_MAX};
+use crate::socket::Answered;
 use crate::{bodiless, error_response, faces, request_target, target_check};
 
 impl Context {
@@ -28,14 +29,20 @@ impl Context {
         let in_progress = connection.begin_request(!is_http_1);
         let is_head = request.method() == Method::HEAD;
         let request = ClientBody::of(request, connection);
-        let response = if request.uri().path() == READY_PATH {
-            ready_response(&request, &self.readiness)
+        let answered = if request.uri().path() == READY_PATH {
+            ready_response(&request, &self.readiness).into()
         } else if let Some(reason) = self.rejection.get() {
-            error_response::busy(reason)
+            error_response::busy(reason).into()
         } else {
             let routes = self.routes.borrow().clone();
             self.respond(request, &routes).await
         };
+        let Answered { response, session } = answered;
+        if let Some(session) = session {
+            let session = session.serve(connection.clone(), self.stop.clone());
+            connection.follow_with(session);
+            return response.map(|body| ResponseBody::new(body, in_progress));
+        }
         let mut response = bodiless::finish(response, is_head, &self.tasks);
         if is_http_1 && self.is_ending.load(Ordering::Relaxed) {
             let close = HeaderValue::from_static("close");
@@ -44,16 +51,12 @@ impl Context {
         response.map(|body| ResponseBody::new(body, in_progress))
     }
 
-    async fn respond(
-        &self,
-        mut request: Request<ClientBody>,
-        routes: &RouteTable,
-    ) -> Response<Body> {
+    async fn respond(&self, mut request: Request<ClientBody>, routes: &RouteTable) -> Answered {
         if let Some(response) = general_response(&request) {
-            return response;
+            return response.into();
         }
         if let Err(error) = request_target::normalise(&mut request, || self.address.to_string()) {
-            return error_response::text(StatusCode::BAD_REQUEST, &error.to_string());
+            return error_response::text(StatusCode::BAD_REQUEST, &error.to_string()).into();
         }
         let (host, path) = (
             request_target::route_host(request.uri()),
@@ -62,32 +65,34 @@ impl Context {
         match routes.find(host, path) {
             Some(RouteTarget::Local(handler)) => {
                 let handler = handler.clone();
-                handle(&*handler, request, &self.tasks).await
+                handle(&*handler, request, &self.tasks).await.into()
             }
             Some(RouteTarget::Remote(component)) => {
                 let component = component.clone();
                 // Boxed, because the large future would be part of every request to a local
                 // component.
-                Box::pin(component.forward(request, &self.tasks)).await
+                Box::pin(component.forward(request, &self.tasks))
+                    .await
+                    .into()
             }
             Some(RouteTarget::Typed(route)) => {
                 let route = route.clone();
                 // Boxed for the same reason.
                 Box::pin(faces::respond(&route, request, self)).await
             }
-            Some(RouteTarget::Unavailable(reason)) => error_response::busy(reason),
+            Some(RouteTarget::Unavailable(reason)) => error_response::busy(reason).into(),
             None if routes.is_partial() => {
                 let reason = format!(
                     "this host has not read the desired state of its lattice yet, and has no route \
                      for host `{host}` and path `{path}`"
                 );
-                error_response::busy(&reason)
+                error_response::busy(&reason).into()
             }
             None => {
                 let reason = format!(
                     "no route matches host `{host}` and path `{path}`; see `weft get routes`"
                 );
-                error_response::text(StatusCode::NOT_FOUND, &reason)
+                error_response::text(StatusCode::NOT_FOUND, &reason).into()
             }
         }
     }

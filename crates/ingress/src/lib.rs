@@ -28,6 +28,7 @@ mod request_target;
 mod routes;
 mod serve_connection;
 mod server;
+mod socket;
 mod target_check;
 mod typed_request;
 mod typed_route;

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use futures_util::FutureExt as _;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::server::conn::auto::{self, UpgradeableConnection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -80,7 +81,8 @@ pub(crate) struct Context {
     /// The memory of bodies that are received as a whole.
     pub(crate) bodies: BodyBudget,
     settings: ServerSettings,
-    stop: CancellationToken,
+    /// Cancelled when the server stops.
+    pub(crate) stop: CancellationToken,
     connections: Arc<Connections>,
     http: auto::Builder<TrackedExecutor>,
 }
@@ -238,8 +240,13 @@ fn serve(stream: TcpStream, context: &Context, full_log: &mut FullLog) {
                 Ok::<_, Infallible>(context.answer(request, connection).await)
             }
         });
-        let connection = http.serve_connection(TokioIo::new(io), service);
-        connection::serve(connection, &admission, keep_alive, &stop).await;
+        let connection = http.serve_connection_with_upgrades(TokioIo::new(io), service);
+        let shut_down =
+            |connection: Pin<&mut _>| UpgradeableConnection::graceful_shutdown(connection);
+        connection::serve((connection, shut_down), &admission, keep_alive, &stop).await;
+        if let Some(session) = admission.connection.take_session() {
+            session.await;
+        }
     });
 }
 

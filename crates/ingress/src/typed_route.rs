@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 use weft_api::mcp::Tools;
 use weft_api::{
-    Api, Body as ApiBody, BodyInput, Docs, Listener, Operation, Problem, StreamFormat,
+    Api, Body as ApiBody, BodyInput, Docs, Listener, MessageKind, Operation, Problem, StreamFormat,
     StreamWriter, origin,
 };
 use weft_lattice_config::placement::ComponentId;
@@ -127,6 +127,18 @@ impl TypedRoute {
         &self.api
     }
 
+    /// The transport of its calls.
+    pub(crate) fn transport(&self) -> &FrameTransport {
+        &self.transport
+    }
+
+    /// The messages of the operation that has a method and a path below the route, if it is a
+    /// WebSocket.
+    pub(crate) fn socket(&self, method: &Method, below: &str) -> Option<MessageKind> {
+        let matched = self.api.find(method, below).ok()?;
+        matched.operation.socket()
+    }
+
     /// The documents of the face `docs`.
     pub(crate) fn docs(&self) -> &Docs {
         self.docs.get_or_init(|| Docs::new(&self.api))
@@ -166,7 +178,7 @@ impl TypedRoute {
         })
     }
 
-    fn function_call<'a>(
+    pub(crate) fn function_call<'a>(
         &'a self,
         operation: &'a Operation,
         arguments: &'a [u8],
@@ -264,7 +276,7 @@ impl TypedRoute {
             return Ok((Content::Form(parts), upload));
         }
         let bytes = match operation.body() {
-            BodyInput::None | BodyInput::Form => Bytes::new(),
+            BodyInput::None | BodyInput::Form | BodyInput::Messages(_) => Bytes::new(),
             BodyInput::Stream(_) => {
                 let upload = Upload {
                     body: limited(self.checked_length(body)?).boxed_unsync(),
@@ -366,7 +378,7 @@ impl TypedRoute {
     }
 
     /// The problem of a call that failed. The message of the failure goes to the log.
-    fn problem_of(&self, function: &str, failure: &LinkFailure) -> Problem {
+    pub(crate) fn problem_of(&self, function: &str, failure: &LinkFailure) -> Problem {
         let code = failure.code();
         let is_expected = matches!(code, FailureCode::Busy | FailureCode::Unreachable);
         let id = (!is_expected).then(error_response::error_id);
@@ -390,12 +402,12 @@ impl TypedRoute {
             ApiBody::Stream { number, format } => {
                 let body = streams.and_then(|streams| self.streamed(streams, number, format));
                 let Some(body) = body else {
-                    let line = format!("the result has no stream {number}, which its value names");
-                    self.log(&line);
-                    return self.sent(*host_failed("result"), None);
+                    return self.sent(self.without_stream(number), None);
                 };
                 body
             }
+            // Only the response that opens a socket has none of its own.
+            ApiBody::Messages { .. } => return self.sent(*host_failed("internal"), None),
         };
         let mut sent = Response::new(body);
         *sent.status_mut() = response.status;
@@ -424,6 +436,13 @@ impl TypedRoute {
             Some(sign) => KeptAlive::new(body, sign).boxed_unsync(),
             None => body.boxed_unsync(),
         })
+    }
+
+    /// The response to a call whose result names a stream that it does not have.
+    pub(crate) fn without_stream(&self, number: u32) -> weft_api::Response {
+        let line = format!("the result has no stream {number}, which its value names");
+        self.log(&line);
+        *host_failed("result")
     }
 
     pub(crate) fn log(&self, line: &str) {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use weft_tests::http::{Connection, Request};
 
-use crate::typed_streams::Lattice;
+use crate::feeds::{Lattice, READY};
 
 const SPEC: &str = "\
 components:
@@ -52,7 +52,7 @@ fn statuses(address: SocketAddr, head: &str, body: &str) -> Vec<u16> {
 
 #[test]
 fn two_requests_are_never_one() {
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         for (path, status) in [("/api/plain", 400), ("/api/count", 200)] {
             let head =
@@ -147,7 +147,7 @@ fn two_requests_are_never_one() {
 
 #[test]
 fn a_path_does_not_leave_its_place() {
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         for (path, found) in [
             ("a/b.txt", Ok("a/b.txt")),
@@ -197,7 +197,7 @@ fn a_path_does_not_leave_its_place() {
 
 #[test]
 fn a_value_is_never_a_header() {
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         for (value, location) in [
             ("a\r\nx-evil: 1", "a%0D%0Ax-evil%3A%201"),
@@ -246,7 +246,7 @@ fn a_value_is_never_a_header() {
 
 #[test]
 fn a_body_that_stops_arriving_ends_at_the_deadline_and_leaves_nothing() {
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         let slow = |path: &str, framing: &str, start: &str| {
             let head = format!("POST {path} HTTP/1.1\nhost: feeds\n{JSON}{framing}\n\n");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use weft_tests::http::{Connection, Response};
 use weft_tests::{PATIENCE, eventually};
 
-use crate::typed_streams::Lattice;
+use crate::feeds::{Lattice, READY};
 
 const SPEC: &str = "\
 components:
@@ -114,7 +114,7 @@ fn failed(
 
 #[test]
 fn failed_calls_are_problems_in_every_face() {
-    let lattice = Lattice::of(&spec());
+    let lattice = Lattice::start(&spec(), READY);
     for way in lattice.places() {
         let place = way.0;
         let divided = failed(way, ("/api", "divide"), &json!([1, 0]), 422);
@@ -151,7 +151,7 @@ fn failed_calls_are_problems_in_every_face() {
 
 #[test]
 fn a_call_of_a_full_component_is_busy() {
-    let lattice = Lattice::of(&spec());
+    let lattice = Lattice::start(&spec(), READY);
     for way in lattice.places() {
         let (place, address) = way;
         let head = "POST /narrow/rpc HTTP/1.1\nhost: feeds\ncontent-type: application/json\n\
@@ -181,7 +181,7 @@ fn a_call_of_a_full_component_is_busy() {
 
 #[test]
 fn a_failed_call_ends_no_other_of_its_batch() {
-    let lattice = Lattice::of(&spec());
+    let lattice = Lattice::start(&spec(), READY);
     for (place, address) in lattice.places() {
         let batch = json!([
             call(1, "fail", &json!({})),
@@ -225,7 +225,7 @@ fn a_failed_call_ends_no_other_of_its_batch() {
 
 #[test]
 fn a_batch_has_its_bounds() {
-    let lattice = Lattice::of(&spec());
+    let lattice = Lattice::start(&spec(), READY);
     for (place, address) in lattice.places() {
         let batch = |count| -> Value {
             let calls = (0..count).map(|id| call(id, "add", &json!([id, 1])));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use weft_tests::http::{Connection, Request, Response};
 use weft_tests::{PATIENCE, Weft, eventually};
 
-use crate::typed_streams::Lattice;
+use crate::feeds::{Lattice, READY};
 
 const SPEC: &str = "\
 components:
@@ -84,7 +84,7 @@ fn memory_peak(weft: &Weft) -> u64 {
 
 #[test]
 fn a_form_is_the_parameters_of_its_function() {
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     let note = "name=note\r\ncontent-type: application/json";
     let file = "name=data; filename=\"a.bin\"\r\ncontent-type: application/octet-stream";
     let content = "\r\n--b:\r\n".repeat(100_000);
@@ -153,7 +153,7 @@ fn a_form_is_the_parameters_of_its_function() {
 
 #[test]
 fn a_wrong_form_is_answered_in_full_and_reaches_no_component() {
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     let before = requests(&lattice.back);
     let name = || part("name=name", "n");
     let end = || END.to_owned();
@@ -231,7 +231,7 @@ fn a_wrong_form_is_answered_in_full_and_reaches_no_component() {
 
 #[test]
 fn a_stream_is_complete_with_its_form() {
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         let start = part("name=name", "n") + &part("name=data", "abc");
         for (rest, pointer) in [
@@ -271,7 +271,7 @@ fn a_stream_is_complete_with_its_form() {
 
 #[test]
 fn a_form_has_its_limits() {
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     let start = |content: &str| part("name=name", "n") + part("name=data", content).trim_end();
     for (place, address) in lattice.places() {
         let head =
@@ -313,7 +313,7 @@ fn a_form_has_its_limits() {
 fn a_large_part_takes_no_more_memory_than_a_small_one() {
     const PIECE: usize = 1 << 20;
     const PIECES: usize = 256;
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         let send = |pieces: usize| -> Value {
             let start = part("name=name", "n") + part("name=data", "").trim_end() + "\r\n\r\n";
@@ -347,7 +347,7 @@ fn a_large_part_takes_no_more_memory_than_a_small_one() {
 
 #[test]
 fn the_document_has_the_form() {
-    let lattice = Lattice::of(SPEC);
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         let document = eventually("the document is served", PATIENCE, || {
             let answer = Request::get("/api/openapi.json").send(address);

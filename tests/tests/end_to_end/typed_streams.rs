@@ -4,9 +4,9 @@
 use std::net::SocketAddr;
 
 use weft_tests::http::{Connection, Request, Response};
-use weft_tests::{Files, NatsServer, PATIENCE, Weft, eventually, start_nats};
+use weft_tests::{PATIENCE, eventually};
 
-use crate::lattice::host;
+use crate::feeds::{Lattice, READY};
 
 /// `feed` has more time than a test takes, so that only a client that leaves ends its calls;
 /// `hasty` has none to lose.
@@ -46,55 +46,6 @@ routes:
   - {func: count, as: POST /count}
 ";
 
-/// A front that runs no component, and a host that runs all.
-pub(crate) struct Lattice {
-    pub(crate) front: Weft,
-    pub(crate) back: Weft,
-    _nats: NatsServer,
-    pub(crate) files: Files,
-}
-
-impl Lattice {
-    fn start() -> Self {
-        Self::of(SPEC)
-    }
-
-    /// A lattice with `feed`, whose route `/api` has the operation `add` of [`SPEC`].
-    pub(crate) fn of(spec: &str) -> Self {
-        let nats = start_nats();
-        let (front, back) = (host(&nats, "place=front"), host(&nats, "place=back"));
-        let files = Files::new();
-        let manifest = files.app("feeds", spec);
-        front.wait_for_ready(2);
-        front.deploy(&manifest).expect_code(0);
-        let lattice = Self {
-            front,
-            back,
-            _nats: nats,
-            files,
-        };
-        for (_, address) in lattice.places() {
-            eventually("the route serves", PATIENCE, || {
-                let answer = Request::get("/api/add/1/2").send(address);
-                (answer.status == 200).then_some(()).ok_or(answer.text())
-            });
-        }
-        lattice
-    }
-
-    pub(crate) fn places(&self) -> [(&'static str, SocketAddr); 2] {
-        [("here", self.back.http()), ("elsewhere", self.front.http())]
-    }
-
-    pub(crate) fn nothing_in_flight(&self, place: &str) {
-        eventually("nothing is in flight", PATIENCE, || {
-            let rows = self.back.own("components");
-            let free = rows.iter().all(|row| row["in_flight"] == 0);
-            free.then_some(()).ok_or(format!("{place}: {rows:?}"))
-        });
-    }
-}
-
 fn post(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> Response {
     let length = body.len();
     let head = format!("POST {path} HTTP/1.1\nhost: feeds\n{headers}content-length: {length}\n\n");
@@ -127,7 +78,7 @@ fn begin(address: SocketAddr, path: &str) -> (Connection, String) {
 
 #[test]
 fn async_functions_are_called_on_every_host() {
-    let lattice = Lattice::start();
+    let lattice = Lattice::start(SPEC, READY);
     let large: Vec<u8> = (0..1_500_000_u32).map(|byte| byte as u8).collect();
     for (place, address) in lattice.places() {
         for (path, status, expected) in [
@@ -172,7 +123,7 @@ fn async_functions_are_called_on_every_host() {
 
 #[test]
 fn streams_of_results_are_bodies() {
-    let lattice = Lattice::start();
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         let body = r#"{"values": ["one", "two\nlines", "a\r\n\r\nid: 7\u0000", ""]}"#;
         let events = texts(address, "text/event-stream", body);
@@ -210,7 +161,7 @@ fn streams_of_results_are_bodies() {
 
 #[test]
 fn a_result_is_an_error_or_a_stream() {
-    let lattice = Lattice::start();
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         for path in ["/api/open", "/api/follow"] {
             for (name, status, case) in [("missing", 404, "missing"), ("locked", 423, "locked")] {
@@ -250,7 +201,7 @@ fn a_result_is_an_error_or_a_stream() {
 
 #[test]
 fn a_stream_ends_with_its_client_its_component_and_its_deadline() {
-    let lattice = Lattice::start();
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         // One component writes on, the other waits and would not notice by itself.
         for path in ["/api/ticks", "/api/quiet"] {
@@ -286,7 +237,7 @@ fn a_stream_ends_with_its_client_its_component_and_its_deadline() {
 
 #[test]
 fn bodies_are_streams_of_arguments() {
-    let lattice = Lattice::start();
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         // Both directions at once: each chunk returns before the next is sent.
         let mut connection = chunked(address, "/api/forward");
@@ -322,7 +273,7 @@ fn bodies_are_streams_of_arguments() {
 
 #[test]
 fn a_streamed_body_has_its_limits() {
-    let lattice = Lattice::start();
+    let lattice = Lattice::start(SPEC, READY);
     for (place, address) in lattice.places() {
         let declared = "POST /api/count HTTP/1.1\nhost: feeds\ncontent-length: 2000001\n\n";
         let answer = Connection::with(address, declared).response().unwrap();
@@ -349,7 +300,7 @@ fn a_streamed_body_has_its_limits() {
 
 #[test]
 fn a_stream_without_a_form_in_a_body_is_refused_with_its_line() {
-    let lattice = Lattice::start();
+    let lattice = Lattice::start(SPEC, READY);
     let spec = SPEC
         .replace(
             "{func: ticks, as: GET /ticks}",
@@ -358,12 +309,23 @@ fn a_stream_without_a_form_in_a_body_is_refused_with_its_line() {
         .replace(
             "{func: count, as: POST /count}",
             "{func: join, as: POST /join}",
+        )
+        .replace(
+            "{func: add, as: 'GET /add/{a}/{b}'}",
+            "{func: mixed, as: GET /mixed}",
+        )
+        .replace(
+            "{func: divide, as: 'GET /divide/{a}/{b}'}",
+            "{func: mirror, as: POST /mirror}",
         );
     let manifest = lattice.files.app("wrong", &spec);
     let refused = lattice.front.deploy(&manifest).expect_code(1);
     for expected in [
         "`numbers` returns a `stream<u32>`",
         "`join` takes a `stream<string>`",
+        "`mixed` takes a `stream<string>`, and a `GET` request with it is a WebSocket",
+        "`mirror` takes a `stream<list<u8>>`",
+        "with `GET` it is a WebSocket",
         "func: numbers",
     ] {
         let message = &refused.stderr;

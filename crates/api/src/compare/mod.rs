@@ -243,7 +243,7 @@ fn is_body_required(body: &BodyInput) -> bool {
         BodyInput::None => false,
         BodyInput::Object(parts) => parts.iter().any(|part| part.ty.optional().is_none()),
         BodyInput::Value(ty) => ty.optional().is_none(),
-        BodyInput::Bytes | BodyInput::Stream(_) | BodyInput::Form => true,
+        BodyInput::Bytes | BodyInput::Stream(_) | BodyInput::Form | BodyInput::Messages(_) => true,
     }
 }
 
@@ -255,6 +255,7 @@ fn body_text(body: &BodyInput) -> String {
         BodyInput::Bytes => "bytes".to_owned(),
         BodyInput::Stream(_) => "a stream".to_owned(),
         BodyInput::Form => "a form".to_owned(),
+        BodyInput::Messages(kind) => format!("{} messages of a WebSocket", kind.name()),
     }
 }
 

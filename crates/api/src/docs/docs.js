@@ -6,7 +6,9 @@ const METHODS = ["get", "put", "post", "patch", "delete"];
 const JSON_TYPE = "application/json";
 const OCTETS = "application/octet-stream";
 const FORM = "multipart/form-data";
+const SOCKET = "x-weft-websocket";
 const DEPTH_MAX = 16;
+const SHOWN_MESSAGES_MAX = 200;
 const SHOWN_CHARACTERS_MAX = 200000;
 const DEFINITIONS = "#/components/schemas/";
 
@@ -324,6 +326,56 @@ async function send(operation, fields, body, output) {
   }
 }
 
+// === sockets ===
+
+/** The address of a socket: a WebSocket has no headers of its own. */
+function socketAddress(operation, fields) {
+  const [address] = requestOf(operation, fields.filter(({ parameter }) => parameter.in !== "header"), null);
+  const url = new URL(address, location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url;
+}
+
+/** The controls of a socket: a field for a message, and the messages of both sides. */
+function socketControls(operation, fields, form) {
+  const isText = operation[SOCKET].messages === "text";
+  const id = `${operation.operationId}-message`;
+  const message = element("input", { id, type: isText ? "text" : "file", autocomplete: "off" });
+  const connect = element("button", { type: "button", text: "Connect" });
+  const list = element("ol", { "aria-live": "polite", "aria-label": "Messages" });
+  let socket = null;
+  const note = (kind, text) => {
+    list.append(element("li", { class: kind, text: text.slice(0, SHOWN_CHARACTERS_MAX) }));
+    if (list.children.length > SHOWN_MESSAGES_MAX) list.firstElementChild.remove();
+  };
+  connect.addEventListener("click", () => {
+    if (socket) return socket.close(1000);
+    if (!form.reportValidity()) return undefined;
+    const made = new WebSocket(socketAddress(operation, fields));
+    socket = made;
+    made.binaryType = "arraybuffer";
+    connect.textContent = "Close";
+    made.onopen = () => note("good", "open");
+    made.onmessage = ({ data }) => note("", `← ${isText ? data : `${data.byteLength} bytes`}`);
+    made.onclose = ({ code, reason }) => {
+      note(code === 1000 ? "quiet" : "bad", `closed with ${code}${reason ? `: ${reason}` : ""}`);
+      socket = null;
+      connect.textContent = "Connect";
+    };
+    return undefined;
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!socket || socket.readyState !== WebSocket.OPEN) return note("bad", "not open: connect first");
+    const sent = isText ? message.value : message.files[0];
+    if (sent === undefined) return note("bad", "choose a file");
+    socket.send(sent);
+    return note("quiet", `→ ${isText ? sent : `${sent.size} bytes`}`);
+  });
+  form.append(connect, element("label", { for: id, text: `Message (${isText ? "text" : "binary"})` }), message);
+  form.append(element("button", { type: "submit", text: "Send" }), list);
+}
+
 function requestForm(operation) {
   const form = element("form", { "aria-label": `Try ${operation.operationId}` }, element("h3", { text: "Try" }));
   const fields = (operation.parameters || []).map((parameter, index) => {
@@ -333,6 +385,10 @@ function requestForm(operation) {
     form.append(element("label", { for: id, text: `${parameter.name} (${parameter.in}${need})` }), field);
     return { parameter, field };
   });
+  if (operation[SOCKET]) {
+    socketControls(operation, fields, form);
+    return form;
+  }
   const bodyId = `${operation.operationId}-body`;
   const body = bodyInput(operation, bodyId);
   if (body) form.append(element("label", { for: bodyId, text: `Body (${body.type})` }), body.field);
@@ -370,6 +426,7 @@ function article(operation) {
       prose(operation.description),
       parameterList(operation),
       bodyText(operation),
+      operation[SOCKET] ? element("p", { text: `A WebSocket of ${operation[SOCKET].messages} messages.` }) : null,
       responseList(operation),
       requestForm(operation),
     ),

@@ -70,7 +70,11 @@ impl Operation {
         let missing: &[u8] = match self.inputs.body {
             BodyInput::Object(_) => b"{}",
             BodyInput::Value(_) => b"null",
-            BodyInput::None | BodyInput::Bytes | BodyInput::Stream(_) | BodyInput::Form => {
+            BodyInput::None
+            | BodyInput::Bytes
+            | BodyInput::Stream(_)
+            | BodyInput::Form
+            | BodyInput::Messages(_) => {
                 return Ok(ValueBody { format, bytes: b"" });
             }
         };
@@ -112,7 +116,7 @@ impl Operation {
                     let written = Encoder::new(out, limit).bytes(input.body);
                     written.map_err(|_| DecodeError::TooLarge { limit })?;
                 }
-                (Slot::Body(_), BodyInput::Stream(_)) => {
+                (Slot::Body(_), BodyInput::Stream(_) | BodyInput::Messages(_)) => {
                     let limit = limits.bytes;
                     let written = Encoder::new(out, limit).u32(STREAM);
                     written.map_err(|_| DecodeError::TooLarge { limit })?;

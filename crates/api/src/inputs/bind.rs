@@ -6,11 +6,12 @@ use http::HeaderName;
 use weft_json::text::{self, Bindable};
 use weft_json::{Function, Kind, Param, Type};
 use weft_lattice_config::OperationSpec;
-use weft_lattice_config::template::{Segment, ValuePath};
+use weft_lattice_config::template::{Method, Segment, ValuePath};
 use weft_wire::MAX_VALUE_BYTES;
 
 use super::{BodyInput, Form, Inputs, Slot, TextInput, TextSource};
 use crate::mistakes::MistakesAt;
+use crate::socket::MessageKind;
 use crate::type_text::described;
 
 /// Binds the parameters of a function to the places that an operation has for them. Mistakes are
@@ -30,6 +31,7 @@ pub(crate) fn bind(
         slots: Vec::new(),
         whole: None,
         form: None,
+        messages: None,
         misplaced: Vec::new(),
     };
     binder.bind_texts();
@@ -59,6 +61,8 @@ struct Binder<'b, 'm> {
     /// The parameter that is the whole body, if no field of it stands elsewhere.
     whole: Option<Type>,
     form: Option<Form>,
+    /// The messages of a `GET` request, which has no other body.
+    messages: Option<MessageKind>,
     /// The names of parameters at places with a mistake. Where a parameter without a place belongs
     /// is unclear after one.
     misplaced: Vec<&'b str>,
@@ -272,10 +276,22 @@ impl<'b> Binder<'b, '_> {
         } else if is_body {
             self.whole = Some(param.ty.clone());
             self.slots.push(Slot::Body(0));
+        } else if let Some(messages) = self.messages_of(param) {
+            self.messages = Some(messages);
+            self.slots.push(Slot::Body(0));
         } else {
             self.check_unbound(param);
             self.add_part(param.clone());
         }
+    }
+
+    /// The messages that a parameter takes; `None` if it takes none, or another one does.
+    fn messages_of(&self, param: &Param) -> Option<MessageKind> {
+        let Kind::Stream(element) = param.ty.kind() else {
+            return None;
+        };
+        let is_get = self.spec.request.method == Method::Get;
+        MessageKind::of(*element).filter(|_| is_get && self.messages.is_none())
     }
 
     /// Binds a value with `depth` names of fields, of which some part is text in the request.
@@ -352,6 +368,9 @@ impl<'b> Binder<'b, '_> {
     fn body(&mut self) -> BodyInput {
         if let Some(whole) = self.whole.take() {
             return self.whole_body(&whole);
+        }
+        if let Some(messages) = self.messages {
+            return BodyInput::Messages(messages);
         }
         let method = self.spec.request.method;
         if !method.has_body() {

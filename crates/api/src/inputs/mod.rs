@@ -11,6 +11,8 @@ use http::HeaderName;
 use weft_json::{Param, Type};
 use weft_wire::SimpleType;
 
+use crate::socket::MessageKind;
+
 pub use self::arguments::RequestInput;
 pub(crate) use self::bind::bind;
 pub(crate) use self::form::Form;
@@ -70,6 +72,8 @@ pub enum BodyInput {
     Stream(SimpleType),
     /// A form of parts, of which one is a stream.
     Form,
+    /// The messages of a WebSocket, which follow the request.
+    Messages(MessageKind),
 }
 
 /// The place of an argument, or of a part of one.

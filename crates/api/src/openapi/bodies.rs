@@ -17,7 +17,7 @@ use crate::streams::{LINES, StreamFormat};
 /// The body of the requests of an operation.
 pub(super) fn request(operation: &Operation, schemas: &Schemas) -> Option<Value> {
     let mut body = match operation.body() {
-        BodyInput::None => return None,
+        BodyInput::None | BodyInput::Messages(_) => return None,
         BodyInput::Object(parts) if parts.is_empty() => return None,
         BodyInput::Form => json!({ "content": {}, "required": true }),
         BodyInput::Object(parts) => json!({
@@ -85,6 +85,7 @@ pub(super) fn response(operation: &Operation, schemas: &Schemas) -> Option<Value
         Output::None => None,
         Output::Value(ty) => Some(values(&response_schema(operation, ty, schemas))),
         Output::Bytes => Some(octets()),
+        Output::Stream(_) if operation.socket().is_some() => None,
         Output::Stream(element) => Some(stream(*element)),
     }
 }

@@ -89,6 +89,9 @@ impl Api {
         if !parameters.is_empty() {
             object["parameters"] = parameters.into();
         }
+        if let Some(messages) = operation.socket() {
+            object["x-weft-websocket"] = json!({ "messages": messages.name() });
+        }
         if let Some(body) = bodies::request(operation, schemas) {
             object["requestBody"] = body;
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 use weft_json::{Kind, Type};
 use weft_lattice_config::template::Method;
@@ -27,7 +28,15 @@ pub(super) fn of(
     schemas: &Schemas,
 ) -> Value {
     let mut responses = error_responses(operation, schemas);
-    let status = operation.outcome.status.as_str().to_owned();
+    let status = match operation.socket() {
+        Some(_) => {
+            let reference = json!({ "$ref": PROBLEM_REFERENCE });
+            responses.entry("426").or_insert(reference);
+            StatusCode::SWITCHING_PROTOCOLS
+        }
+        None => operation.outcome.status,
+    };
+    let status = status.as_str().to_owned();
     responses.insert(status, success(api, operation, targets, schemas));
     if has_etag(operation) {
         let unchanged = json!({ "description": "The value has the tag of `if-none-match`." });
@@ -46,6 +55,7 @@ pub(super) fn of(
 fn is_of_host(operation: &Operation, status: &str) -> bool {
     match status {
         "404" => operation.outcome.is_none_missing,
+        "426" => operation.socket().is_some(),
         "400" | "406" | "413" | "415" | "500" | "502" | "503" | "504" | "default" => true,
         _ => false,
     }
@@ -65,6 +75,9 @@ fn success(
     let description = match operation.output() {
         Output::None => "Done.",
         Output::Value(ty) => ty.docs().unwrap_or("The result."),
+        Output::Stream(_) if operation.socket().is_some() => {
+            "The connection is a WebSocket from now on."
+        }
         Output::Bytes | Output::Stream(_) => "The result.",
     };
     let mut response = json!({ "description": description });

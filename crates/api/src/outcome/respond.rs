@@ -41,8 +41,10 @@ impl Operation {
             Output::None | Output::Stream(_) => Format::Json,
         };
         let stream = match &self.outcome.ok {
-            Output::Stream(element) => Some(StreamFormat::choose(*element, headers)?),
-            Output::None | Output::Value(_) | Output::Bytes => None,
+            Output::Stream(element) if self.socket().is_none() => {
+                Some(StreamFormat::choose(*element, headers)?)
+            }
+            Output::None | Output::Stream(_) | Output::Value(_) | Output::Bytes => None,
         };
         let if_none_match = match self.request.method {
             Method::Get => etag::if_none_match(headers),
@@ -132,6 +134,10 @@ impl Operation {
                 let mut decoder = decoder(value)?;
                 let number = decoder.stream()?;
                 decoder.finish()?;
+                if self.socket().is_some() {
+                    let status = StatusCode::SWITCHING_PROTOCOLS;
+                    return Ok(Response::new(status, Body::Messages { number }));
+                }
                 let format = accept
                     .stream
                     .or(StreamFormat::of(*element).first().copied());

@@ -11,6 +11,7 @@ mod openapi;
 mod responses;
 mod routing;
 mod rpc;
+mod sockets;
 
 use std::fs;
 use std::path::{Path, PathBuf};

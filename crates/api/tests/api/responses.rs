@@ -55,7 +55,7 @@ fn response(line: &str, result: &[u8]) -> Response {
 fn body(response: &Response) -> &[u8] {
     match &response.body {
         Body::Bytes(bytes) => bytes,
-        Body::Stream { .. } => panic!("the body is a stream"),
+        Body::Stream { .. } | Body::Messages { .. } => panic!("the body is a stream"),
     }
 }
 

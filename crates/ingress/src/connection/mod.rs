@@ -10,9 +10,10 @@ mod registry;
 mod response_body;
 mod watch;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,7 +23,7 @@ pub use registry::CONNECTIONS_MAX;
 pub(crate) use registry::{Admission, Connections};
 pub(crate) use response_body::ResponseBody;
 pub use watch::KEEP_ALIVE_DEFAULT;
-pub(crate) use watch::serve;
+pub(crate) use watch::{CLIENT_END_WAIT, CLOSE_WAIT, READ_TIMEOUT, READ_TIMEOUT_STOPPING, serve};
 
 /// The progress of a connection.
 pub(crate) struct Connection {
@@ -55,6 +56,8 @@ pub(crate) struct Connection {
     close: CancellationToken,
     /// Owns the tasks that read the rest of request bodies.
     tasks: TaskTracker,
+    /// What the connection becomes after its last response. Its own task takes it.
+    session: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 /// The value of `idle_since` while requests are in flight.
@@ -79,6 +82,7 @@ impl Connection {
             idle_since: AtomicU64::new(BUSY),
             close,
             tasks,
+            session: Mutex::default(),
         }
     }
 
@@ -92,9 +96,44 @@ impl Connection {
         self.begin()
     }
 
-    fn begin(self: &Arc<Self>) -> InProgress {
+    pub(crate) fn begin(self: &Arc<Self>) -> InProgress {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InProgress(self.clone())
+    }
+
+    /// Has the connection go on with a session, once its response is written.
+    pub(crate) fn follow_with(&self, session: impl Future<Output = ()> + Send + 'static) {
+        *self.session() = Some(Box::pin(session));
+    }
+
+    /// The session of a connection that was upgraded.
+    pub(crate) fn take_session(&self) -> Option<BoxFuture<'static, ()>> {
+        self.session().take()
+    }
+
+    fn session(&self) -> MutexGuard<'_, Option<BoxFuture<'static, ()>>> {
+        // The code under the lock does not panic.
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of bytes that were written to the socket.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// True if the socket took no bytes at the last attempt.
+    pub(crate) fn is_write_blocked(&self) -> bool {
+        self.is_write_blocked.load(Ordering::Relaxed)
+    }
+
+    /// Has the next flush look for the end of the client.
+    pub(crate) fn check_client(&self) {
+        self.checks_client.store(true, Ordering::Relaxed);
+    }
+
+    /// True if the client has closed its sending half, as the last look found it.
+    pub(crate) fn has_client_ended(&self) -> bool {
+        self.has_client_ended.load(Ordering::Relaxed)
     }
 
     fn is_idle(&self) -> bool {

@@ -1,10 +1,10 @@
 //! Serves a connection, and closes it when its client sends no request, does not read a response,
 //! or has left; one timer for each connection.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +19,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 pub const KEEP_ALIVE_DEFAULT: Duration = Duration::from_secs(75);
 
 /// The longest time for which a client may read nothing of a response.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The same while the server stops.
-const READ_TIMEOUT_STOPPING: Duration = Duration::from_secs(5);
+pub(crate) const READ_TIMEOUT_STOPPING: Duration = Duration::from_secs(5);
 
 /// The fewest bytes within [`READ_TIMEOUT`] that count as reading on an HTTP/2 connection: pings
 /// and settings are answered without it.
@@ -30,10 +30,10 @@ const READ_BYTES_MIN: u64 = 16 << 10;
 
 /// The longest time for which a component works on for a client of HTTP/1.1 that has closed its
 /// sending half and gets no bytes: it may still read, or it may have left.
-const CLIENT_END_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const CLIENT_END_WAIT: Duration = Duration::from_secs(5);
 
 /// The time for a client to close an idle connection that this host closes.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// The time between two looks at a connection without requests.
 const TICK_IDLE: Duration = Duration::from_secs(5);
@@ -44,13 +44,16 @@ const TICK_BUSY: Duration = Duration::from_secs(1);
 /// Serves `connection` until it ends. It takes no new request after the token of its admission is
 /// cancelled, which `stop` causes too. Errors of a connection are its client's concern, so they are
 /// only logged.
-pub(crate) async fn serve<C>(
-    connection: C,
+///
+/// `shut_down` has the connection take no new request. An upgraded connection has ended, too.
+pub(crate) async fn serve<C, E>(
+    (connection, shut_down): (C, impl Fn(Pin<&mut C>)),
     admission: &Admission,
     keep_alive: Duration,
     stop: &CancellationToken,
 ) where
-    C: GracefulConnection<Error: std::fmt::Display>,
+    C: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
 {
     let mut connection = std::pin::pin!(connection);
     let mut watch = Watch::new(&admission.connection, keep_alive, Instant::now());
@@ -66,7 +69,7 @@ pub(crate) async fn serve<C>(
                 return;
             }
             () = admission.connection.close.cancelled(), if watch.closing_since.is_none() => {
-                connection.as_mut().graceful_shutdown();
+                shut_down(connection.as_mut());
                 let now = Instant::now();
                 watch.close(now);
                 tick.as_mut().reset(now + watch.until_next_look());
@@ -78,7 +81,7 @@ pub(crate) async fn serve<C>(
                 match verdict {
                     Verdict::Open => {}
                     Verdict::Close => {
-                        connection.as_mut().graceful_shutdown();
+                        shut_down(connection.as_mut());
                         watch.close(now);
                     }
                     Verdict::Drop(reason) => {

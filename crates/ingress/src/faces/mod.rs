@@ -3,16 +3,18 @@
 mod mcp;
 mod rpc;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use weft_api::{Listener, Operation, Problem, Returned, face_of, not_post, origin};
 use weft_lattice_config::Face;
 
 use crate::body_budget::BodyShare;
 use crate::connection::ClientBody;
-use crate::handler::Body;
 use crate::request_target::route_host;
 use crate::server::Context;
+use crate::socket::{self, Answered};
 use crate::typed_route::{CallContext, Rejection, TypedRoute, off_the_connection};
 
 /// The response to a message, or one in place of it.
@@ -21,10 +23,10 @@ type Answer = Result<weft_api::Response, Rejection>;
 /// Responds to a request for a typed route, by the face that has its path. A path of a face that
 /// the host does not serve is one of the operations.
 pub(crate) async fn respond(
-    route: &TypedRoute,
+    route: &Arc<TypedRoute>,
     request: Request<ClientBody>,
     context: &Context,
-) -> Response<Body> {
+) -> Answered {
     let listener = match context.address.ip().is_loopback() {
         true => Listener::Loopback,
         false => Listener::Open,
@@ -44,11 +46,16 @@ pub(crate) async fn respond(
             message.await
         }
         _ if served.contains(&Face::Http) => {
-            return route.respond(request, listener, context).await;
+            if let Some(kind) = route.socket(request.method(), below) {
+                return socket::open(route, kind, request, listener, context).await;
+            }
+            return route.respond(request, listener, context).await.into();
         }
         _ => Err(not_found()),
     };
-    route.sent(answer.unwrap_or_else(|rejection| *rejection), None)
+    route
+        .sent(answer.unwrap_or_else(|rejection| *rejection), None)
+        .into()
 }
 
 /// Responds to a request of a face whose requests are messages.
