@@ -163,6 +163,11 @@ impl TypedRoute {
     ) -> Result<Bytes, FailedCall> {
         let call = self.function_call(operation, arguments, context.deadline);
         let result = match operation.is_concurrent() {
+            // A call without time may be made all the same, if it takes none.
+            _ if call.time_limit.is_zero() => Err(LinkFailure::new(
+                FailureCode::Deadline,
+                "the calls before it took all of its time",
+            )),
             true => {
                 let upload = None::<UploadBody<ClientBody>>;
                 let streams = call.make_streaming(&self.transport, context.tasks, upload);
