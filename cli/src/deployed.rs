@@ -9,6 +9,7 @@ use crate::all_hosts::{self, OneHost};
 use crate::artifact::Artifact;
 use crate::connection;
 use crate::failure::{Failure, Kind};
+use crate::progress::Progress;
 use crate::target::{AppTarget, ComponentTarget};
 
 /// Downloads the artifact of a deployed component.
@@ -43,6 +44,7 @@ pub(crate) async fn artifact(
         )
         .caused_by(&error)
     })?;
+    let _line = Progress::start(&format!("downloading {target}"));
     let bytes = match host {
         Some(_) => asked.artifact(&digest).await?,
         None => any_artifact(client, &digest).await?,

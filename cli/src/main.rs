@@ -9,6 +9,7 @@
 //! | [`contact`] | the host or lattice of the command, for failures |
 //! | [`completion`] | names for completion in shells, from a host |
 //! | [`output`] | printing to standard output and standard error |
+//! | [`progress`] | a line of progress for people at a terminal |
 //! | [`styled`] | styles of text and their colours |
 //! | [`faults`] | fault injection into the process of a host |
 //! | [`failure`] | error messages and exit codes |
@@ -39,6 +40,7 @@ mod manifest_files;
 mod openapi;
 mod output;
 mod placement_table;
+mod progress;
 mod providers;
 mod row_joins;
 mod selector;

@@ -1,12 +1,11 @@
 //! `weft deploy`: uploads artifacts and deploys apps.
 
 use std::cell::Cell;
-use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use weft_control::operating::ComponentStatus;
 use weft_control::rows::{HostRow, PlacementRow};
 use weft_control::{Client, ClientError, DeployReport, DeployRequest, ErrorCode, StatusReport};
@@ -22,15 +21,10 @@ use crate::get_columns::size;
 use crate::manifest::{self, Manifest};
 use crate::manifest_files::ManifestFiles;
 use crate::output::{self, Format, Report};
+use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::urls::ServedRoute;
 use crate::wait::{self, WaitTimeout};
-
-/// The time until the first note about a reply that takes longer than a moment.
-const PROGRESS_FIRST: Duration = Duration::from_secs(1);
-
-/// The time between such notes.
-const PROGRESS_PERIOD: Duration = Duration::from_secs(10);
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -195,21 +189,25 @@ async fn wait_until_ready(
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + timeout;
     for Deployed { app, revision, .. } in &deployment.0 {
-        let mut printed = String::new();
+        let mut shown = String::new();
+        let line = Progress::start(&format!("{app}: waiting"));
         let poll = async || {
             let report = client.status(app).await?;
             let progress = progress(&report, *revision);
-            if progress != printed {
-                output::note(&progress);
-                printed = progress;
+            if progress != shown {
+                line.set_or_note(&progress);
+                shown = progress;
             }
             Ok(report)
         };
         let left = deadline.saturating_duration_since(Instant::now());
         let report = wait::until(left, poll, |report| is_ready(report, *revision)).await?;
+        drop(line);
         if !is_ready(&report, *revision) {
             return Err(status::not_ready(app, Some(timeout)));
         }
+        // The note that a line has replaced for people.
+        output::progress(&progress(&report, *revision));
     }
     Ok(())
 }
@@ -331,11 +329,8 @@ pub(crate) async fn upload(
                 continue;
             }
             let bytes = upload.bytes.len();
-            output::progress(&format!(
-                "uploading {}, {}",
-                upload.component,
-                bytes_text(bytes)
-            ));
+            let text = format!("uploading {}, {}", upload.component, bytes_text(bytes));
+            let _progress = Progress::start(&text);
             client.put_artifact(&digest, upload.bytes).await?;
             uploaded.push(Uploaded {
                 component: upload.component,
@@ -459,13 +454,15 @@ async fn deploy_one(
         force,
     };
     let name = request.app.metadata.name.clone();
-    let waiting = || format!("{name}: waiting for the host, which checks the components");
+    let text = format!("{name}: waiting for the host, which checks the components");
+    let line = Progress::start(&text);
     let DeployReport {
         revision,
         changes,
         routes,
         ..
-    } = with_progress(client.deploy(&request), waiting).await?;
+    } = client.deploy(&request).await?;
+    drop(line);
     Ok(Deployed {
         file: manifest.file.clone(),
         app: name,
@@ -475,26 +472,6 @@ async fn deploy_one(
         routes: ServedRoute::all(routes, http),
         unplaced: Vec::new(),
     })
-}
-
-/// Waits for a reply, and notes for people why it takes longer than a moment.
-async fn with_progress<T>(reply: impl Future<Output = T>, waiting: impl Fn() -> String) -> T {
-    let mut reply = pin!(reply);
-    let started = Instant::now();
-    let mut next = started + PROGRESS_FIRST;
-    loop {
-        match timeout_at(next, &mut reply).await {
-            Ok(reply) => return reply,
-            Err(_) => {
-                output::progress(&format!(
-                    "{} ({} s)",
-                    waiting(),
-                    started.elapsed().as_secs()
-                ));
-                next += PROGRESS_PERIOD;
-            }
-        }
-    }
 }
 
 /// The HTTP address of the host.

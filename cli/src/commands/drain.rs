@@ -9,6 +9,7 @@ use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
+use crate::progress::Progress;
 use crate::wait::{self, WaitTimeout};
 
 const AFTER_HELP: &str = "\
@@ -57,6 +58,7 @@ impl Drain {
         let request = DrainRequest { undo: self.undo };
         let mut report = client.drain(&self.host, request).await?;
         if self.wait {
+            let _line = Progress::start(&format!("{}: finishing its requests", self.host));
             let poll = async || Ok(client.drained(&self.host).await?);
             report = wait::until(self.timeout.get(), poll, DrainReport::is_done).await?;
         }

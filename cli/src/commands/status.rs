@@ -13,6 +13,7 @@ use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
+use crate::progress::Progress;
 use crate::styled::{Style, Styled};
 use crate::table::{Cell, Cut, Table};
 use crate::target::AppTarget;
@@ -60,7 +61,9 @@ impl Status {
             Duration::ZERO
         };
         let poll = async || self.fetch(&client).await;
+        let line = Progress::start(&format!("{}: waiting until it is ready", self.app));
         let report = wait::until(timeout, poll, |report| report.ready).await?;
+        drop(line);
         let is_ready = report.ready;
         output::report(&Shown(report), self.output)?;
         if is_ready {

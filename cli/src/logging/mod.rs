@@ -16,6 +16,7 @@ use self::queue_writer::{FlushOnDrop, QueueWriter};
 use crate::environment;
 use crate::failure::{Failure, Kind};
 use crate::output::colour_on_stderr;
+use crate::progress;
 use crate::styled::Colour;
 
 /// The format of the log on standard error.
@@ -69,6 +70,7 @@ pub(crate) fn start(format: LogFormat, logs: &Logs) -> Result<FlushOnDrop, Failu
         )
         .caused_by(&error)
     })?;
+    progress::leave_to_log();
     Ok(flush)
 }
 
