@@ -368,8 +368,11 @@ impl Api {
     pub(crate) fn methods(&self) -> impl Iterator<Item = &Operation> {
         let operations = self.operations().iter();
         operations.filter(|it| {
-            !matches!(it.body(), BodyInput::Stream(_) | BodyInput::Form)
-                && !matches!(it.output(), Output::Stream(_))
+            let is_value = !matches!(
+                it.body(),
+                BodyInput::Stream(_) | BodyInput::Form | BodyInput::Messages(_)
+            );
+            is_value && !matches!(it.output(), Output::Stream(_))
         })
     }
 }
