@@ -3,10 +3,11 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    call::Call, check::Check, completions::Completions, context::Context, deploy::Deploy,
-    describe::Describe, doctor::Doctor, drain::Drain, drill::Drill, events::Events, gc::Gc,
-    get::Get, hang::HangParent, inspect::Inspect, keyvalue::KeyValueCommand, label::LabelCommand,
-    link::Link, logs::Logs, manual::Manual, status::Status, undeploy::Undeploy, up::Up,
+    build::BuildCommand, call::Call, check::Check, completions::Completions, context::Context,
+    deploy::Deploy, describe::Describe, doctor::Doctor, drain::Drain, drill::Drill, events::Events,
+    gc::Gc, get::Get, hang::HangParent, inspect::Inspect, keyvalue::KeyValueCommand,
+    label::LabelCommand, link::Link, logs::Logs, manual::Manual, new::New, status::Status,
+    undeploy::Undeploy, up::Up,
 };
 
 /// The maximum width of help texts: longer lines are hard to read.
@@ -15,7 +16,7 @@ const HELP_COLUMNS_MAX: usize = 100;
 const AFTER_HELP: &str = "\
 Exit codes:
   0  success
-  1  failure: rejected by the host, app not ready, or drain not finished
+  1  failure: rejected by the host, build failed, app not ready, or drain not finished
   2  invalid arguments, manifest, file or expression
   3  no host reachable, or token rejected
   4  the called component trapped or exceeded its deadline
@@ -23,9 +24,10 @@ Exit codes:
   130  interrupted by Ctrl-C
 
 A first app:
-  weft up                                 start a host on this machine
-  weft deploy shop.yaml                   deploy an app from another terminal
-  weft get routes                         list the HTTP routes of the app
+  weft new hello && cd hello              make a project
+  weft build                              build its component
+  weft up -f weft.yaml                    start a host on this machine, and deploy the app
+  curl localhost:8080/greetings/Ada       call it
 
 Commands connect to the host with the data directory, or as `weft help context` describes.";
 
@@ -45,6 +47,9 @@ pub(crate) struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    New(New),
+    #[command(name = "build")]
+    Build(BuildCommand),
     Up(Up),
     #[command(visible_alias = "apply")]
     Deploy(Deploy),

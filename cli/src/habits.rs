@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::failure::{Failure, Kind};
 
 /// Commands of other tools, and the next step.
-const HABITS: [(&[&str], &str); 15] = [
+const HABITS: [(&[&str], &str); 16] = [
     (
         &["list", "ls"],
         "`weft get apps` lists apps, and `weft get RESOURCE` other resources",
@@ -38,6 +38,10 @@ const HABITS: [(&[&str], &str); 15] = [
     (
         &["create", "install", "push", "publish"],
         "`weft deploy FILE` deploys or updates the app of a manifest, and uploads its components",
+    ),
+    (
+        &["init", "scaffold", "generate"],
+        "`weft new NAME` makes a project from a template",
     ),
     (
         &["remove", "rm", "destroy", "uninstall"],

@@ -3,6 +3,8 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`arguments`] | the command line, help texts included |
+//! | [`build`] | builds of components, as a stream of events |
+//! | [`templates`] | the projects that `weft new` makes |
 //! | [`commands`] | one file for each command |
 //! | [`environment`] | settings from the environment and shared options |
 //! | [`contexts`] | named settings in a file of the user |
@@ -19,6 +21,7 @@ mod all_hosts;
 mod arguments;
 mod artifact;
 mod breaking_changes;
+mod build;
 mod commands;
 mod completion;
 mod connection;
@@ -48,6 +51,7 @@ mod signals;
 mod styled;
 mod table;
 mod target;
+mod templates;
 mod time;
 mod urls;
 mod wait;

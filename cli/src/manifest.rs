@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use weft_lattice_config::mistake_paths::component_path;
-use weft_lattice_config::{App, Digest, MANIFEST_BYTES_MAX, Mistake, Mistakes, Source};
+use weft_lattice_config::{
+    App, ComponentSpec, Digest, MANIFEST_BYTES_MAX, Mistake, Mistakes, Source,
+};
 
 use crate::artifact::{Artifact, ArtifactError, read_at_most};
 use crate::did_you_mean::suggest;
@@ -81,7 +83,7 @@ impl Manifest {
 #[derive(Debug)]
 pub(crate) struct ManifestText {
     /// The name of the file for messages.
-    file: String,
+    pub(crate) file: String,
     text: String,
     pub(crate) app: App,
 }
@@ -116,12 +118,12 @@ fn read(path: &Path) -> Result<Manifest, Vec<Message>> {
         .parent()
         .filter(|_| !is_stdin(path))
         .unwrap_or(Path::new(""));
-    let (artifacts, mut unusable) = resolve(&mut app, directory);
+    let (artifacts, mut unusable) = resolve(&mut app, directory, &file);
     unusable.append(wit_source::resolve(&mut app, directory, &artifacts));
     Ok(Manifest {
         file,
         text,
-        app,
+        app: app.without_builds(),
         artifacts,
         unusable,
     })
@@ -217,7 +219,11 @@ fn similar_file(file: &Path) -> Option<PathBuf> {
 
 /// Replaces every file by the digest of its bytes. Returns the artifacts, and the components whose
 /// files cannot be used.
-fn resolve(app: &mut App, directory: &Path) -> (BTreeMap<Digest, Upload>, Mistakes) {
+fn resolve(
+    app: &mut App,
+    directory: &Path,
+    manifest: &str,
+) -> (BTreeMap<Digest, Upload>, Mistakes) {
     let mut digests: BTreeMap<PathBuf, Digest> = BTreeMap::new();
     let mut uploads = BTreeMap::new();
     let mut mistakes = Mistakes::default();
@@ -246,21 +252,33 @@ fn resolve(app: &mut App, directory: &Path) -> (BTreeMap<Digest, Upload>, Mistak
                 digests.insert(path, digest.clone());
                 component.source = Source::Digest(digest);
             }
-            Err(error) => mistakes.push(unusable(index, component.name.as_str(), &error)),
+            Err(error) => mistakes.push(unusable(index, component, manifest, &error)),
         }
     }
     (uploads, mistakes)
 }
 
-fn unusable(index: usize, component: &str, error: &ArtifactError) -> Mistake {
+fn unusable(
+    index: usize,
+    component: &ComponentSpec,
+    manifest: &str,
+    error: &ArtifactError,
+) -> Mistake {
     let path = format!("{}.source.file", component_path(index));
-    let message = format!("component `{component}`: {}", chain(error).join(": "));
+    let message = format!(
+        "component `{}`: {}",
+        component.name,
+        chain(error).join(": ")
+    );
     let mistake = Mistake::new(path, message);
     match error {
         ArtifactError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => mistake
-            .with_help(
-                "build the component, or correct the path, which is relative to the manifest",
-            ),
+            .with_help(match &component.build {
+                Some(_) => format!("build the component with `weft build -f {manifest}`"),
+                None => "build the component, or correct the path, which is relative to the \
+                         manifest"
+                    .to_owned(),
+            }),
         // The message names what the file contains instead, and the next step.
         ArtifactError::Read { .. } | ArtifactError::Describe { .. } => mistake,
     }

@@ -87,6 +87,12 @@ pub(crate) fn note(text: &str) {
     stderr_line(&printable(text));
 }
 
+/// Prints a line of a tool on standard error as it is, with its colours: the tool is one that the
+/// user runs.
+pub(crate) fn tool_line(line: &str) {
+    stderr_line(line);
+}
+
 /// Prints a note about the progress of a command, if a person watches it.
 pub(crate) fn progress(text: &str) {
     if is_watched() {

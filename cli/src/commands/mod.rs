@@ -1,5 +1,6 @@
 //! The commands, one file each, and the async runtimes that run them.
 
+pub(crate) mod build;
 pub(crate) mod call;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -20,6 +21,7 @@ pub(crate) mod link;
 mod log_follower;
 pub(crate) mod logs;
 pub(crate) mod manual;
+pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod status;
 pub(crate) mod undeploy;
@@ -39,6 +41,8 @@ use crate::failure::{Failure, Kind};
 /// The failure of the command.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::New(new) => client_runtime()?.block_on(new.run()),
+        Command::Build(build) => client_runtime()?.block_on(build.run()),
         Command::Up(up) => up.run(),
         Command::Completions(completions) => completions.run(),
         Command::Context(context) => context.run(),

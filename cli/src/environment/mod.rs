@@ -46,6 +46,22 @@ pub(crate) fn config_directory() -> Option<PathBuf> {
     base_path("XDG_CONFIG_HOME", ".config")
 }
 
+/// The directory for installed tools of languages.
+///
+/// # Errors
+/// `HOME` is not set.
+pub(crate) fn cache_directory() -> Result<PathBuf, Failure> {
+    base_path("XDG_CACHE_HOME", ".cache").ok_or_else(|| {
+        Failure::new(Kind::Input, "no folder for tools: `HOME` is not set")
+            .or_help("set `XDG_CACHE_HOME` to a folder")
+    })
+}
+
+/// The linker of components in Rust, if the user has set one for cargo.
+pub(crate) fn component_linker() -> Option<PathBuf> {
+    variable(weft_build::rust::LINKER_VARIABLE).map(PathBuf::from)
+}
+
 /// The arguments of this process, with its name.
 pub(crate) fn arguments() -> Vec<String> {
     let arguments = std::env::args_os();

@@ -41,6 +41,8 @@ fn every_command_explains_itself_with_examples() {
         "doctor",
         "completions",
         "manual",
+        "new",
+        "build",
     ];
     for command in commands {
         check(&format!("{command}.txt"), &[command, "--help"]);

@@ -11,4 +11,5 @@ mod doctor;
 mod help;
 mod hosts;
 mod mistakes;
+mod projects;
 mod weft;

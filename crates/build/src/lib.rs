@@ -10,9 +10,11 @@
 //! | [`rust`] | cargo with the target of rustup, or with Debian's packages; `wasm-component-ld` |
 //! | [`python`] | `componentize-py` in a venv |
 //! | [`javascript`] | `componentize-js` from npm |
+//! | [`c`] | clang with `wasi-libc`, `wit-bindgen`, and `wasm-component-ld` |
 //!
 //! The crate reads no environment variable: callers pass settings.
 
+pub mod c;
 mod cache;
 mod cancel;
 mod command_line;

@@ -36,6 +36,7 @@ mod local_access;
 mod nats_login;
 mod operating;
 mod plain_names;
+mod projects;
 mod providers;
 mod readiness;
 mod refusals;

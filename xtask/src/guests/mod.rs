@@ -128,7 +128,8 @@ impl Folders {
 
     /// Runs the tools of languages, which are installed below the target directory.
     fn shell(&self) -> Shell {
-        let tools = self.target.join("tools");
+        // The name that `weft build` adds to the cache folder, which its tests set to `target`.
+        let tools = self.target.join("weft");
         Shell::new(
             tools,
             Output::Inherited,

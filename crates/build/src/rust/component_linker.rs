@@ -24,7 +24,7 @@ const RELEASE: &str = "0.5.31";
 /// # Errors
 ///
 /// If cargo cannot build it.
-pub fn ensure(shell: &Shell, settings: &Settings<'_>) -> Result<PathBuf, Error> {
+pub(crate) fn ensure(shell: &Shell, settings: &Settings<'_>) -> Result<PathBuf, Error> {
     if let Some(linker) = &settings.linker {
         return Ok(linker.clone());
     }

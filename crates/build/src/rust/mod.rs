@@ -15,7 +15,7 @@ use std::process::Command;
 use crate::error::Error;
 use crate::shell::Shell;
 
-pub use component_linker::ensure as ensure_linker;
+pub(crate) use component_linker::{ensure as ensure_linker, install};
 use messages::Artifacts;
 
 /// The target of components.
