@@ -1,14 +1,22 @@
 //! What a component may use: time, memory, processor, requests at once, bytes of a body. Whoever goes
 //! too far is told so, and nobody else notices.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use weft_tests::http::{Connection, Request};
-use weft_tests::{Files, PATIENCE, Probe, Weft, eventually, probes};
+use weft_tests::{Files, PATIENCE, Probe, Weft, eventually, probes, start_nats};
+
+use crate::lattice::host;
 
 /// A host with one app of these components, each at a path that is its name: `/NAME`.
 fn serving(files: &Files, components: &[(&str, &str)]) -> Weft {
+    Weft::serving(&[manifest(files, components)])
+}
+
+/// The manifest of one app of these components, each with its name as the host name of its route.
+fn manifest(files: &Files, components: &[(&str, &str)]) -> PathBuf {
     let hosts: Vec<_> = components
         .iter()
         .map(|(name, settings)| Probe {
@@ -23,7 +31,7 @@ fn serving(files: &Files, components: &[(&str, &str)]) -> Weft {
         .iter()
         .map(|(name, _)| format!("- {{host: {name}, path: /, to: {name}}}\n"))
         .collect();
-    Weft::serving(&[files.app("probe", &format!("{before}routes:\n{routes}"))])
+    files.app("probe", &format!("{before}routes:\n{routes}"))
 }
 
 fn row(weft: &Weft, component: &str) -> Value {
@@ -102,14 +110,39 @@ fn silent_clients_make_room_when_their_component_is_full() {
     let files = Files::new();
     let spec = [("web", "limits: {concurrency: 2, deadline: 1h}")];
     let weft = serving(&files, &spec);
+    silent_clients_make_room(&weft, &weft);
+}
+
+#[test]
+fn silent_clients_of_another_host_make_room_when_their_component_is_full() {
+    let nats = start_nats();
+    let (front, back) = (host(&nats, "place=front"), host(&nats, "place=back"));
+    let files = Files::new();
+    let settings =
+        "limits: {concurrency: 2, deadline: 1h}, placement: {require: {place: back}}";
+    let manifest = manifest(&files, &[("web", settings)]);
+    front.wait_for_ready(2);
+    front.deploy(&manifest).expect_code(0);
+    eventually("the front reaches it", PATIENCE, || {
+        let answer = front.send(Request::get("/count").host("web"));
+        (answer.status == 200).then_some(()).ok_or(answer.text())
+    });
+    assert!(front.own("components").is_empty());
+    silent_clients_make_room(&front, &back);
+}
+
+/// Fills the component `web` of `back`, which takes two requests at once, with silent clients of
+/// `front`, and then with requests that wait for something else.
+fn silent_clients_make_room(front: &Weft, back: &Weft) {
     // One sends nothing of its body, the other reads nothing of its response.
     let upload = "PUT /kv/a HTTP/1.1\nhost: web\ncontent-length: 100\n\n";
     let download = "GET /big?bytes=1000000000 HTTP/1.1\nhost: web\n\n";
-    let mut upload = Connection::with(weft.http(), upload);
-    let download = Connection::with(weft.http(), download);
+    let mut upload = Connection::with(front.http(), upload);
+    let download = Connection::with(front.http(), download);
     let full = || {
         eventually("two are in flight", PATIENCE, || {
-            let row = row(&weft, "web");
+            let rows = back.own("components");
+            let row = &rows[0];
             (row["in_flight"] == 2).then_some(()).ok_or(row.to_string())
         });
     };
@@ -118,20 +151,20 @@ fn silent_clients_make_room_when_their_component_is_full() {
     let mut sleeping = Vec::new();
     for _ in 0..2 {
         eventually("there is room", PATIENCE, || {
-            let answer = weft.send(Request::get("/count").host("web"));
+            let answer = front.send(Request::get("/count").host("web"));
             (answer.status == 200)
                 .then_some(())
                 .ok_or(answer.status.to_string())
         });
         // This one computes, or waits for something else, so it stays.
         let sleep = "GET /sleep?ms=3600000 HTTP/1.1\nhost: web\n\n";
-        sleeping.push(Connection::with(weft.http(), sleep));
+        sleeping.push(Connection::with(front.http(), sleep));
         full();
     }
     let answer = upload.response().unwrap();
     answer.expect(408, &["`probe/web`", "limits.concurrency"]);
     eventually("the component is full", PATIENCE, || {
-        let refused = weft.send(Request::get("/count").host("web"));
+        let refused = front.send(Request::get("/count").host("web"));
         (refused.status == 503)
             .then_some(())
             .ok_or(refused.status.to_string())

@@ -260,6 +260,40 @@ fn a_body_that_stops_arriving_ends_at_the_deadline() {
 }
 
 #[test]
+fn silent_clients_take_no_room_at_the_component() {
+    let limits = "deadline: 1h, concurrency: 2";
+    let lattice = Lattice::of(&SPEC.replace("deadline: 5s", limits));
+    let silent: Vec<_> = lattice
+        .places()
+        .iter()
+        .flat_map(|(_, address)| [*address; 4])
+        .map(|address| {
+            let head = "POST /api/orders HTTP/1.1\nhost: shop\ncontent-type: application/json\n\
+                        content-length: 100\nexpect: 100-continue\n\n";
+            let mut connection = Connection::with(address, head);
+            // The host reads the body now.
+            assert_eq!(connection.head().unwrap().status, 100);
+            connection.send(b"{\"lines\":").unwrap();
+            connection
+        })
+        .collect();
+    for (place, address) in lattice.places() {
+        let order = post(
+            address,
+            "/api/orders",
+            r#"{"lines":[{"sku":"sencha","quantity":1}]}"#,
+        );
+        assert_eq!(order.status, 201, "{place}: {}", order.text());
+        let recent = Request::get("/api/orders").send(address);
+        assert_eq!(recent.status, 200, "{place}: {}", recent.text());
+    }
+    for row in lattice.back.own("components") {
+        assert_eq!(row["in_flight"], 0, "{row}");
+    }
+    drop(silent);
+}
+
+#[test]
 fn cbor_is_read_and_written() {
     let lattice = Lattice::start();
     for (place, address) in lattice.places() {

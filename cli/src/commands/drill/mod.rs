@@ -65,6 +65,8 @@ Local lattice (on loopback, needs `nats-server`, ends with the command):
   weft drill lose-cloud -f shop.yaml --topology stretched  kill and restart one of three clouds
   weft drill kill-host -f shop.yaml --write /orders \\
     --body '{\"lines\":[{\"sku\":\"sencha\",\"quantity\":1}]}'     place orders, and read them at the end
+  weft drill kill-host -f shop.yaml --path /catalog/products --write /api/orders --body …
+                                                           the same by the shop's HTTP API
 
 Live lattice (after confirmation by name):
   weft drill kill-host --path /products                    kill the busiest host
@@ -73,7 +75,8 @@ Live lattice (after confirmation by name):
 
 Requests are GETs of `--path`, sent through every surviving host. A request is lost if no response
 with a status below 500 arrives within ten seconds. A write is acknowledged by `201` and a
-`Location`, and missing if that location cannot be read at the end.";
+`Location`, and missing if that location cannot be read at the end. One that may have run when its
+host was lost is not sent twice: it fails with `502`.";
 
 /// Inject a fault into a lattice and measure its effect on requests
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! The report of a drill.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -74,6 +75,8 @@ struct WritesReport {
     made: usize,
     /// Writes without an acknowledgement.
     refused: usize,
+    /// Their number by the status of their response; `none` without a response.
+    statuses: BTreeMap<String, usize>,
     /// The time of the last write without an acknowledgement.
     last_refused_s: Option<f64>,
     /// Acknowledged writes that cannot be read at the end.
@@ -137,11 +140,20 @@ fn all_answered(sent: &[Sent], recovered: Instant) -> Duration {
 
 impl WritesReport {
     fn new(written: &Written, injected: Instant) -> Self {
+        let mut statuses = BTreeMap::new();
+        for failed in &written.failed {
+            let status = failed.status.map(|status| status.as_u16().to_string());
+            *statuses
+                .entry(status.unwrap_or_else(|| "none".to_owned()))
+                .or_default() += 1;
+        }
         let last = written.failed.last();
+        let last = last.map(|failed| failed.at.saturating_duration_since(injected));
         Self {
             made: written.acknowledged,
             refused: written.failed.len(),
-            last_refused_s: last.map(|at| at.saturating_duration_since(injected).as_secs_f64()),
+            statuses,
+            last_refused_s: last.map(|last| last.as_secs_f64()),
             missing: written.missing,
         }
     }
@@ -183,6 +195,13 @@ impl Report for DrillReport {
                 "{acknowledged} acknowledged, {failed} failed; {missing} missing at the end"
             );
             line("writes", text);
+            for (status, count) in &writes.statuses {
+                let text = match status.as_str() {
+                    "none" => "no response".to_owned(),
+                    status => format!("status {status}"),
+                };
+                line("failed writes", format!("{count} with {text}"));
+            }
             if let Some(last) = writes.last_refused_s {
                 line("last failed write", format!("sent after {last:.1} s"));
             }
@@ -210,6 +229,9 @@ impl Report for DrillReport {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
+    use super::super::writes::FailedWrite;
     use super::*;
 
     fn empty(injected: Instant) -> Measurements<'static> {
@@ -244,7 +266,16 @@ mod tests {
             ..Observations::default()
         };
         let written = Written {
-            failed: vec![injected + Duration::from_secs(1)],
+            failed: vec![
+                FailedWrite {
+                    at: injected,
+                    status: Some(StatusCode::BAD_GATEWAY),
+                },
+                FailedWrite {
+                    at: injected + Duration::from_secs(1),
+                    status: None,
+                },
+            ],
             acknowledged: 40,
             missing: 2,
         };
@@ -272,9 +303,13 @@ mod tests {
         assert!(text.contains("loss detected after     3.0 s"), "{text}");
         assert!(text.contains("restarted after         6.0 s"), "{text}");
         assert!(
-            text.contains("40 acknowledged, 1 failed; 2 missing"),
+            text.contains("40 acknowledged, 2 failed; 2 missing"),
             "{text}"
         );
+        for expected in ["1 with status 502", "1 with no response"] {
+            let line = format!("failed writes           {expected}");
+            assert!(text.contains(&line), "{text}");
+        }
         assert!(
             text.contains("last failed write       sent after 1.0 s"),
             "{text}"

@@ -52,13 +52,24 @@ impl Requests {
         response.is_some_and(|(status, _)| status == StatusCode::OK)
     }
 
-    /// Sends a POST with JSON, and returns the location of the created resource, if acknowledged.
-    pub(super) async fn create(&self, path: &str, body: Bytes) -> Option<String> {
+    /// Sends a POST with JSON, and returns the location of the created resource.
+    ///
+    /// # Errors
+    /// The status of a response that does not acknowledge the request; `None` without a response.
+    pub(super) async fn create(
+        &self,
+        path: &str,
+        body: Bytes,
+    ) -> Result<String, Option<StatusCode>> {
         let request = Request::post(self.url(path));
         let request = request.header(header::CONTENT_TYPE, "application/json");
-        let (status, headers) = self.send(request, body).await?;
-        let location = headers.get(header::LOCATION)?.to_str().ok()?;
-        (status == StatusCode::CREATED).then(|| location.to_owned())
+        let (status, headers) = self.send(request, body).await.ok_or(None)?;
+        let location = headers.get(header::LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
+        match location {
+            Some(location) if status == StatusCode::CREATED => Ok(location.to_owned()),
+            _ => Err(Some(status)),
+        }
     }
 
     fn url(&self, path: &str) -> String {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -22,18 +23,26 @@ const READ_MAX: Duration = Duration::from_mins(1);
 /// The outcome of all writes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Written {
-    /// The times of the writes without an acknowledgement.
-    pub(super) failed: Vec<Instant>,
+    /// The writes without an acknowledgement.
+    pub(super) failed: Vec<FailedWrite>,
     pub(super) acknowledged: usize,
     /// Number of acknowledged writes that cannot be read from every surviving host.
     pub(super) missing: usize,
 }
 
+/// A write without an acknowledgement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FailedWrite {
+    pub(super) at: Instant,
+    /// The status of its response; `None` without one.
+    pub(super) status: Option<StatusCode>,
+}
+
 /// Writes at a steady rate, until [`end`](Self::end).
 pub(super) struct Writes {
     hosts: Vec<Arc<Requests>>,
-    /// The locations of acknowledged writes.
-    load: Load<String>,
+    /// The locations of acknowledged writes, and the statuses of others.
+    load: Load<Result<String, Option<StatusCode>>>,
 }
 
 impl Writes {
@@ -43,7 +52,7 @@ impl Writes {
         let (path, body) = (Arc::<str>::from(path), Bytes::from(body.to_owned()));
         let load = Load::start(WRITE_INTERVAL, hosts.clone(), move |host, _| {
             let (path, body) = (path.clone(), body.clone());
-            async move { host.create(&path, body).await }
+            async move { Some(host.create(&path, body).await) }
         });
         Self { hosts, load }
     }
@@ -52,10 +61,11 @@ impl Writes {
     pub(super) async fn end(self) -> Written {
         let mut failed = Vec::new();
         let mut locations = Vec::new();
-        for (at, location) in self.load.end().await {
-            match location {
-                Some(location) => locations.push(location),
-                None => failed.push(at),
+        for (at, created) in self.load.end().await {
+            match created {
+                Some(Ok(location)) => locations.push(location),
+                Some(Err(status)) => failed.push(FailedWrite { at, status }),
+                None => failed.push(FailedWrite { at, status: None }),
             }
         }
         let locations: Arc<[String]> = locations.into();

@@ -77,6 +77,28 @@ fn nobody_notices_that_a_host_is_killed() {
 }
 
 #[test]
+fn nobody_notices_that_a_host_of_an_http_api_is_killed_but_by_a_post_that_it_had() {
+    let api = ["--path", "/catalog/products", "--write", "/api/orders"];
+    let report = drill(1, &[&["kill-host"], &api[..], &["--body", ORDER]].concat());
+    expect_unnoticed(&report);
+    let writes = &report["writes"];
+    assert_eq!(writes["missing"], 0, "{report:#}");
+    assert!(writes["made"].as_u64() > Some(20), "{report:#}");
+    // A call that may have run is not made again.
+    let refused = writes["refused"].as_u64().expect("a number");
+    let maybe_executed = writes["statuses"]["502"].as_u64().unwrap_or_default();
+    assert_eq!(refused, maybe_executed, "{report:#}");
+    assert!(refused < 5, "{report:#}");
+}
+
+#[test]
+fn requests_of_an_http_api_go_on_after_a_server_is_restarted() {
+    let report = drill(1, &["kill-nats", "--path", "/catalog/products"]);
+    assert_eq!(report["lost_after_return"], 0, "{report:#}");
+    assert_eq!(report["anything_moved"], false, "{report:#}");
+}
+
+#[test]
 fn nobody_is_failed_by_a_host_that_hangs() {
     let report = drill(1, &["stop-host", "--path", "/products"]);
     expect_unnoticed(&report);

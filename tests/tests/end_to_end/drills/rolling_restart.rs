@@ -1,5 +1,5 @@
 //! A rolling restart under load: a client that follows the readiness of hosts, as a load balancer
-//! does, loses no request.
+//! does, loses no request, of a component that handles HTTP or of one that is called.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use weft_tests::http::Request;
+use weft_tests::http::Connection;
 use weft_tests::{
     Files, NatsServer, Options, PATIENCE, Weft, eventually, free_address, pause, start_nats,
 };
@@ -20,6 +20,25 @@ const POLL_EVERY: Duration = Duration::from_millis(100);
 /// The threads that send requests, and the interval of each: 100 requests a second.
 const SENDERS: usize = 10;
 const SEND_EVERY: Duration = Duration::from_millis(100);
+
+/// Requests in turn: to a component that handles HTTP, and to one that is called, of functions that
+/// are repeated if their host is lost and of one that never is.
+const REQUESTS: [(&str, &str); 3] = [
+    (
+        "raw POST",
+        "POST /echo HTTP/1.1\nhost: test\nconnection: close\ncontent-length: 5\n\nhello",
+    ),
+    (
+        "typed GET",
+        "GET /catalog/products HTTP/1.1\nhost: test\nconnection: close\n\n",
+    ),
+    (
+        "typed POST",
+        "POST /catalog/price-of HTTP/1.1\nhost: test\nconnection: close\n\
+         content-type: application/json\ncontent-length: 35\n\n\
+         {\"line\":{\"sku\":\"cup\",\"quantity\":4}}",
+    ),
+];
 
 /// The time between two restarts.
 const CALM: Duration = Duration::from_secs(2);
@@ -74,17 +93,22 @@ impl Balancer {
                 self.lose(format!("{number}: no host is ready"));
                 continue;
             };
-            match Request::with_body("POST", "/echo", b"hello").try_send(host) {
+            let (name, request) = REQUESTS[usize::try_from(number).unwrap() / 3 % REQUESTS.len()];
+            let sent = Connection::open(host).and_then(|mut connection| {
+                connection.send(request.replace('\n', "\r\n").as_bytes())?;
+                connection.response()
+            });
+            match sent {
                 Ok(response) if response.status == 200 => {}
                 Ok(response) => self.lose(format!(
-                    "{number}: {host}: {} {} after {:?}",
+                    "{number}: {name}: {host}: {} {} after {:?}",
                     response.status,
                     response.text(),
                     started.elapsed()
                 )),
                 Err(error) => {
                     let after = started.elapsed();
-                    self.lose(format!("{number}: {host}: {error} after {after:?}"));
+                    self.lose(format!("{number}: {name}: {host}: {error} after {after:?}"));
                 }
             }
         }
@@ -143,18 +167,31 @@ fn a_rolling_restart_loses_no_request_of_a_client_that_follows_readiness() {
          \x20 source: {file: guest:probe-http-p3}\n\
          \x20 replicas: 2\n\
          \x20 placement: {one-per-host: true}\n\
+         - name: pricing\n\
+         \x20 source: {file: guest:pricing}\n\
+         \x20 replicas: 2\n\
+         \x20 placement: {one-per-host: true}\n\
          routes:\n\
-         - {path: /, to: web}\n",
+         - {path: /, to: web}\n\
+         - path: /catalog\n\
+         \x20 to: pricing\n\
+         \x20 interface: shop:catalog/pricing\n\
+         \x20 operations:\n\
+         \x20 - {func: products, as: GET /products}\n\
+         \x20 - {func: price-of, as: POST /price-of}\n\
+         \x20 errors: {price-error: {default: 404}}\n",
     );
     hosts[0].deploy(&manifest).expect_code(0);
     hosts[0].run(&["status", "probe", "--wait"]).expect_code(0);
     for address in addresses {
-        eventually("the host serves", PATIENCE, || {
-            match status(address, "/echo") {
-                Some(200) => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
-        });
+        for path in ["/echo", "/catalog/products"] {
+            eventually("the host serves", PATIENCE, || {
+                match status(address, path) {
+                    Some(200) => Ok(()),
+                    other => Err(format!("{path}: {other:?}")),
+                }
+            });
+        }
     }
     let mut again = Vec::new();
     let (balancer, started) = (Balancer::new(&addresses), Instant::now());
