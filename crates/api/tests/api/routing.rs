@@ -135,7 +135,7 @@ fn paths_of_a_route_are_below_its_prefix() {
 }
 
 #[test]
-fn without_operations_each_function_is_a_post_of_its_name() {
+fn without_operations_each_function_is_a_post_of_its_name_and_a_socket_a_get() {
     let api = api(ORDERS, "");
     let requests: Vec<_> = api
         .operations()
@@ -151,7 +151,7 @@ fn without_operations_each_function_is_a_post_of_its_name() {
         "POST /remove",
         "POST /upload",
         "POST /download",
-        "POST /watch",
+        "GET /watch",
     ];
     assert_eq!(requests, expected);
     let matched = api.find(&Method::POST, "/get").unwrap();
