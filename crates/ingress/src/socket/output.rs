@@ -38,11 +38,12 @@ impl Output {
                     *self = Self::Streaming(called?);
                 }
                 Self::Streaming(stream) => match stream.body.frame().await {
-                    // No frame has trailers.
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(chunk) => return Ok(Some(chunk)),
-                        Err(_) => {}
-                    },
+                    Some(Ok(frame)) => {
+                        // No frame has trailers.
+                        if let Ok(chunk) = frame.into_data() {
+                            return Ok(Some(chunk));
+                        }
+                    }
                     None => return Ok(None),
                     Some(Err(_)) => return Err(self.broken()),
                 },
