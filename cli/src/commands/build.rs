@@ -100,7 +100,7 @@ impl BuildCommand {
                     component,
                     event: &event,
                 };
-                // A closed pipe does not end a build: its files are wanted either way.
+                // A closed pipe does not end a build, which has its files as a result.
                 let _ = output::line(&event, Format::Json);
             }),
         };

@@ -26,7 +26,13 @@ pub(crate) fn ensure(
         return Ok(folder);
     }
     fs::create_dir_all(&folder).map_err(Error::of("create", &folder))?;
-    install(&folder)?;
+    install(&folder).map_err(|error| match error {
+        Error::Failed { .. } | Error::Start { .. } => Error::Install {
+            tool: release.to_owned(),
+            source: Box::new(error),
+        },
+        error => error,
+    })?;
     fs::write(&marker, "").map_err(Error::of("write", &marker))?;
     Ok(folder)
 }

@@ -31,6 +31,9 @@ pub enum Error {
         /// The way to install the tool.
         help: String,
     },
+    /// A tool cannot be installed.
+    #[error("cannot install {tool}")]
+    Install { tool: String, source: Box<Error> },
     /// The sources are not those of a component.
     #[error("{problem}")]
     Sources {
@@ -53,6 +56,10 @@ impl Error {
     pub fn help(&self) -> Option<&str> {
         match self {
             Error::Missing { help, .. } | Error::Sources { help, .. } => Some(help),
+            Error::Install { .. } => Some(
+                "check the network: the first build of a language fetches its tools, later builds \
+                 have them",
+            ),
             _ => None,
         }
     }

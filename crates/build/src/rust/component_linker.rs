@@ -19,26 +19,36 @@ const NAME: &str = "wasm-component-ld";
 const RELEASE: &str = "0.5.31";
 
 /// The path of the linker: the user's, the toolchain's if it is recent, else one in the cache
-/// folder, which is built if it is missing.
+/// folder, which is built if it is missing. The toolchain's stands in where it cannot be built.
 ///
 /// # Errors
 ///
-/// If cargo cannot build it.
+/// If cargo cannot build it, and the toolchain has none.
 pub(crate) fn ensure(shell: &Shell, settings: &Settings<'_>) -> Result<PathBuf, Error> {
     if let Some(linker) = &settings.linker {
         return Ok(linker.clone());
     }
-    let own = of_toolchain(shell, settings).filter(|linker| is_recent(shell, linker));
-    if let Some(linker) = own {
-        return Ok(linker);
+    let own = of_toolchain(shell, settings);
+    if let Some(linker) = own.as_ref().filter(|linker| is_recent(shell, linker)) {
+        return Ok(linker.clone());
     }
     let folder = cache::ensure(shell, &format!("{NAME}-{RELEASE}"), |folder| {
         shell.note(format!(
             "building {NAME} {RELEASE}, once for all components"
         ));
         install(shell, settings, folder, &[NAME, "--version", RELEASE])
-    })?;
-    Ok(folder.join("bin").join(NAME))
+    });
+    match (folder, own) {
+        (Ok(folder), _) => Ok(folder.join("bin").join(NAME)),
+        // Without network, for example.
+        (Err(Error::Install { .. }), Some(own)) => {
+            shell.note(format!(
+                "using the older {NAME} of the toolchain, which refuses imports with plain names"
+            ));
+            Ok(own)
+        }
+        (Err(error), _) => Err(error),
+    }
 }
 
 /// Runs `cargo install` for a tool of this machine.

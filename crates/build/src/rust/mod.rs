@@ -105,21 +105,14 @@ pub fn prepare(shell: &Shell, settings: &Settings<'_>) -> Result<Cargo, Error> {
             if !debian::is_installed(shell) {
                 check(shell, settings)?;
             }
-            match rustup::prepare(shell, settings) {
-                Err(Error::Failed { command, status }) => {
-                    shell.note(format!(
-                        "`{command}` failed ({status}): building with Debian's packages instead"
-                    ));
-                    debian::prepare(shell, settings)
-                }
-                Err(Error::Start { program, .. }) => {
-                    shell.note(format!(
-                        "`{program}` is missing: building with Debian's packages instead"
-                    ));
-                    debian::prepare(shell, settings)
-                }
-                outcome => outcome,
-            }
+            let reason = match rustup::ensure_target(shell, settings) {
+                Ok(()) => return rustup::prepare(shell, settings),
+                Err(Error::Failed { command, status }) => format!("`{command}` failed ({status})"),
+                Err(Error::Start { program, .. }) => format!("`{program}` is missing"),
+                Err(error) => return Err(error),
+            };
+            shell.note(format!("{reason}: building with Debian's packages instead"));
+            debian::prepare(shell, settings)
         }
     }
 }

@@ -6,11 +6,20 @@ use super::{Cargo, LINKER_VARIABLE, Settings, TARGET, Toolchain, component_linke
 use crate::error::Error;
 use crate::shell::Shell;
 
+/// Installs the target if it is missing.
+///
+/// # Errors
+/// rustup is missing or cannot reach its server.
+pub(super) fn ensure_target(shell: &Shell, settings: &Settings<'_>) -> Result<(), Error> {
+    if is_installed(shell, settings) {
+        return Ok(());
+    }
+    shell.run((settings.base)("rustup").args(["target", "add", TARGET]))
+}
+
 /// Installs the target and the linker if they are missing.
 pub(super) fn prepare(shell: &Shell, settings: &Settings<'_>) -> Result<Cargo, Error> {
-    if !is_installed(shell, settings) {
-        shell.run((settings.base)("rustup").args(["target", "add", TARGET]))?;
-    }
+    ensure_target(shell, settings)?;
     let linker = component_linker::ensure(shell, settings)?;
     Ok(Cargo {
         toolchain: Toolchain::Rustup,
