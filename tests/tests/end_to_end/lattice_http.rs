@@ -148,6 +148,11 @@ fn what_fails_on_another_host_fails_as_it_does_here() {
     let large = [0; 2000];
     let refused = front.send(Request::with_body("POST", "/echo", &large));
     refused.expect(413, &["limits.body"]);
+    for sent in ["", "some"] {
+        let mut upload = Connection::with(front.http(), &post("/upload", 10));
+        upload.send(sent.as_bytes()).unwrap();
+        upload.response().unwrap().expect(504, &["`probe/web`"]);
+    }
     for path in ["/slow", "/broken"] {
         let mut connection = Connection::with(front.http(), &post(path, 10));
         assert_eq!(connection.head().unwrap().status, 200, "{path}");

@@ -117,7 +117,7 @@ fn failed_calls_are_problems_in_every_face() {
     let lattice = Lattice::start(&spec(), READY);
     for way in lattice.places() {
         let place = way.0;
-        let divided = failed(way, ("/api", "divide"), &json!([1, 0]), 422);
+        let divided = failed(way, ("/api", "divide"), &json!({"a": 1, "b": 0}), 422);
         assert_eq!(divided["value"], "cannot divide 1 by 0", "{place}");
         let wrong = failed(way, ("/api", "divide"), &json!({"a": "x"}), -32602);
         assert_eq!(wrong["errors"][0]["pointer"], "/a", "{place}: {wrong}");
@@ -140,7 +140,7 @@ fn failed_calls_are_problems_in_every_face() {
             (&late["status"], &late["case"]),
             (&json!(504), &json!("deadline"))
         );
-        let away = failed(way, ("/nowhere", "add"), &json!([1, 2]), -32000);
+        let away = failed(way, ("/nowhere", "add"), &json!({"a": 1, "b": 2}), -32000);
         assert_eq!(
             (&away["status"], &away["case"]),
             (&json!(503), &json!("unreachable"))
@@ -162,7 +162,10 @@ fn a_call_of_a_full_component_is_busy() {
             let runs = rows.iter().any(|row| row["in_flight"] == 1);
             runs.then_some(()).ok_or(format!("{place}: {rows:?}"))
         });
-        for (name, params) in [("add", json!([1, 2])), ("plain", json!(["a"]))] {
+        for (name, params) in [
+            ("add", json!({"a": 1, "b": 2})),
+            ("plain", json!({"value": "a"})),
+        ] {
             let busy = failed(way, ("/narrow", name), &params, -32001);
             assert_eq!(
                 (&busy["status"], &busy["case"]),

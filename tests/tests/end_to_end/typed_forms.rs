@@ -257,7 +257,7 @@ fn a_stream_is_complete_with_its_form() {
             "{place}"
         );
 
-        let mut leaving = chunked(address, "/api/upload", &[start.clone()]);
+        let mut leaving = chunked(address, "/api/upload", std::slice::from_ref(&start));
         leaving.send_chunk(b"some").unwrap();
         drop(leaving);
         let cut = format!("POST /api/upload HTTP/1.1\nhost: feeds\n{FORM}content-length: 999\n\n");
@@ -300,7 +300,7 @@ fn a_form_has_its_limits() {
             part("name=name", "so").trim_end().to_owned(),
             String::from("--b"),
         ] {
-            let answer = chunked(address, "/hasty/upload", &[parts.clone()])
+            let answer = chunked(address, "/hasty/upload", std::slice::from_ref(&parts))
                 .response()
                 .unwrap();
             assert_eq!(answer.status, 408, "{place}, {parts}: {}", answer.text());

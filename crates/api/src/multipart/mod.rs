@@ -120,7 +120,11 @@ impl Multipart {
 
     /// The error of a form that ends here.
     pub(crate) fn cut_off(&self) -> FormError {
-        FormError::new("the last boundary", "the end of the body")
+        let found = match self.parts {
+            0 => "the end of the body before any part".to_owned(),
+            number => format!("the end of the body after the start of part {number}"),
+        };
+        FormError::new("the last boundary", found)
     }
 
     /// Takes the next event; `None` if it needs more bytes, or the form is complete.

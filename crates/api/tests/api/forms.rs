@@ -264,11 +264,11 @@ fn a_stream_is_complete_with_its_form() {
     for (rest, expected) in [
         (
             "",
-            ": expected the last boundary, found the end of the body",
+            ": expected the last boundary, found the end of the body after the start of part 1",
         ),
         (
             "--b",
-            ": expected the last boundary, found the end of the body",
+            ": expected the last boundary, found the end of the body after the start of part 1",
         ),
         (
             "--bb--",
