@@ -60,8 +60,8 @@ impl OpenApi {
         let model = model.map_err(|error| Failure::from_error(Kind::Input, &error))?;
         let api = Api::of_interface(&interface, &model).map_err(|mistakes| {
             let messages = mistakes.into_iter().map(|it| Plain::new(it.message).into());
-            let help = "a route can list the other functions in `operations`, and serves the \
-                        document of these as `PATH/openapi.json`";
+            let help = "a route with `operations` can leave functions out or place parameters \
+                        elsewhere, and serves its document as `PATH/openapi.json`";
             Failure::all(Kind::Input, messages.collect()).or_help(help)
         })?;
         Ok(Self(api.openapi()))
@@ -140,7 +140,7 @@ mod tests {
     const PRICING: &str = "shop:catalog/pricing@0.1.0";
 
     /// The message and the help of a failure.
-    fn text(failure: Failure) -> String {
+    fn text(failure: &Failure) -> String {
         format!("{failure:?}")
     }
 
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_choice_without_one_interface_names_those_there_are() {
-        let several = text(only_one(&[HTTP, ORDERS, PRICING]).unwrap_err());
+        let several = text(&only_one(&[HTTP, ORDERS, PRICING]).unwrap_err());
         assert!(
             several.contains("exports 2 interfaces of its own"),
             "{several}"
@@ -164,17 +164,17 @@ mod tests {
             several.contains(&format!("--interface {ORDERS}")),
             "{several}"
         );
-        let none = text(only_one(&[HTTP]).unwrap_err());
+        let none = text(&only_one(&[HTTP]).unwrap_err());
         assert!(
             none.contains("no interface of its own") && none.contains(HTTP),
             "{none}"
         );
-        assert!(text(only_one(&[]).unwrap_err()).contains("no exports"));
+        assert!(text(&only_one(&[]).unwrap_err()).contains("no exports"));
     }
 
     #[test]
     fn an_interface_that_is_not_exported_has_a_suggestion() {
-        let refused = |name: &str| text(exported(name.parse().unwrap(), &[ORDERS]).unwrap_err());
+        let refused = |name: &str| text(&exported(name.parse().unwrap(), &[ORDERS]).unwrap_err());
         let misspelled = refused("shop:catalog/ordres");
         assert!(
             misspelled.contains("did you mean `shop:catalog/orders`?"),

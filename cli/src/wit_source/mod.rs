@@ -191,3 +191,21 @@ fn served<'a>(interfaces: &[&InterfaceName], all: &[&'a str]) -> Option<Vec<&'a 
     let served: Option<BTreeSet<_>> = served.collect();
     Some(served?.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_no_folder_of_wit_files_is_refused_with_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, file) = (folder.path(), folder.path().join("a.wit"));
+        let problem = |path: &Path| read_folder(path).unwrap_err();
+        assert!(problem(path).contains("has no `.wit` files"));
+        assert!(problem(&path.join("missing")).contains("cannot read the folder"));
+        fs::write(&file, "package a:b; interface c { f: func(); }").unwrap();
+        let expected = format!("such as `{}`", path.display());
+        assert!(problem(&file).contains(&expected));
+        assert!(read_folder(path).is_ok());
+    }
+}

@@ -162,7 +162,7 @@ spec:
   - {path: /, to: orders, interface: 'shop:catalog/orders@0.1.0', operations: [{func: remove, as: 'DELETE /{id}'}]}
 ";
 
-    /// The operations of a route as lines of text.
+    /// The explanation of the routes for an interface.
     fn explained(query: &str) -> Result<LinkWhyRow, ApiError> {
         let app = App::from_yaml("shop.yaml", APP).unwrap_or_else(|errors| panic!("{errors}"));
         let query = format!("app=shop&from=http&{query}");
