@@ -2,6 +2,7 @@
 
 mod bench;
 mod command;
+mod conformance;
 mod debian;
 mod demo;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod host;
 mod layers;
 mod lines;
 mod lint;
+mod packages;
 mod release;
 mod shop;
 mod signals;
@@ -53,6 +55,8 @@ enum Task {
     Lines(lines::Options),
     /// Build the guest components under `components/`.
     Guests(guests::Options),
+    /// Have programs of others judge the HTTP APIs of a host.
+    Conformance(conformance::Options),
     /// Build guests with one toolchain, inspect each, and run the example shop with them.
     GuestsCheck(guests_check::Options),
 }
@@ -79,6 +83,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Lint(options) => lint::run(&options),
         Task::Lines(options) => lines::run(&options),
         Task::Guests(options) => guests::build(&options).map(drop),
+        Task::Conformance(options) => conformance::run(&options),
         Task::GuestsCheck(options) => guests_check::run(&options),
     }
 }

@@ -38,6 +38,8 @@ const DEMO: &str = "demo";
 pub(crate) enum Build {
     /// The debug build, together with all tests: one set of features for all.
     Dev,
+    /// The debug build without the tests, with the same features.
+    DevOnly,
     /// Optimized a little, for people who try it: quick to build.
     Demo,
     /// Optimized as a whole, to be measured and shipped.
@@ -79,6 +81,10 @@ pub(crate) fn build_weft(build: Build) -> Result<PathBuf> {
     let folder = match build {
         Build::Dev => {
             run(command.args(["build", "--workspace", "--all-targets"]))?;
+            "debug"
+        }
+        Build::DevOnly => {
+            run(command.args(["build", "--workspace", "--bin", "weft"]))?;
             "debug"
         }
         Build::Demo => {

@@ -118,8 +118,7 @@ fn silent_clients_of_another_host_make_room_when_their_component_is_full() {
     let nats = start_nats();
     let (front, back) = (host(&nats, "place=front"), host(&nats, "place=back"));
     let files = Files::new();
-    let settings =
-        "limits: {concurrency: 2, deadline: 1h}, placement: {require: {place: back}}";
+    let settings = "limits: {concurrency: 2, deadline: 1h}, placement: {require: {place: back}}";
     let manifest = manifest(&files, &[("web", settings)]);
     front.wait_for_ready(2);
     front.deploy(&manifest).expect_code(0);

@@ -4,16 +4,16 @@
 //! step is skipped while its inputs are unchanged. A language without its tools is skipped with the
 //! reason.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use weft_build::{Sources as ComponentSources, javascript, python};
 
 use super::Folders;
 use super::dep_info::Sources;
 use crate::command::print_line;
+use crate::packages::make;
 
 /// The components of [`build`].
 pub(super) const NAMES: &[&str] = &["text-python", "text-javascript"];
@@ -99,34 +99,10 @@ fn build_component(
     work: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     let started = SystemTime::now();
-    make(inputs, release, component, work)?;
+    make(release, inputs, component, work)?;
     let inputs: Vec<PathBuf> = inputs.iter().map(|input| input.to_path_buf()).collect();
     Sources::default()
         .with(&[folders.components.join("Cargo.toml")])
         .with(&inputs)
         .write(component, started)
-}
-
-/// Does the work unless the product was made from the same inputs by the same release of its tool.
-/// A copy of the inputs is stored
-/// beside the product, so contents are compared and not times.
-fn make(
-    inputs: &[&Path],
-    release: &str,
-    product: &Path,
-    work: impl FnOnce() -> Result<()>,
-) -> Result<()> {
-    let mut content = release.as_bytes().to_vec();
-    for input in inputs {
-        content
-            .extend(fs::read(input).with_context(|| format!("cannot read {}", input.display()))?);
-        content.push(0);
-    }
-    let mut stamp = product.as_os_str().to_owned();
-    stamp.push(".made-from");
-    if product.exists() && fs::read(&stamp).is_ok_and(|made_from| made_from == content) {
-        return Ok(());
-    }
-    work()?;
-    fs::write(&stamp, content).with_context(|| format!("cannot write {}", stamp.display()))
 }

@@ -31,12 +31,12 @@ struct Target {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
+#[serde(tag = "reason")]
 enum Message {
-    CompilerArtifact(Artifact),
-    CompilerMessage {
-        message: Value,
-    },
+    #[serde(rename = "compiler-artifact")]
+    Artifact(Artifact),
+    #[serde(rename = "compiler-message")]
+    Diagnostic { message: Value },
     #[serde(other)]
     Other,
 }
@@ -101,8 +101,8 @@ fn artifact(shell: &Shell, stream: Stream, line: &str) -> Option<Artifact> {
         Stream::Stdout | Stream::Stderr => None,
     };
     match message {
-        Some(Message::CompilerArtifact(artifact)) => return Some(artifact),
-        Some(Message::CompilerMessage { message }) => {
+        Some(Message::Artifact(artifact)) => return Some(artifact),
+        Some(Message::Diagnostic { message }) => {
             shell.publish(Event::CompilerMessage { message });
         }
         Some(Message::Other) => {}
@@ -166,7 +166,7 @@ mod tests {
         let line = r#"{"reason":"compiler-artifact","package_id":"x","manifest_path":"/a/Cargo.toml",
             "target":{"kind":["cdylib"],"crate_types":["cdylib"],"name":"a"},"filenames":["/t/a.wasm"]}"#;
         let message: Message = serde_json::from_str(line).unwrap();
-        assert!(matches!(message, Message::CompilerArtifact(it) if it.is_library()));
+        assert!(matches!(message, Message::Artifact(it) if it.is_library()));
         let message: Message = serde_json::from_str(r#"{"reason":"build-finished"}"#).unwrap();
         assert!(matches!(message, Message::Other));
     }

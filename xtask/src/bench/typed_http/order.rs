@@ -10,7 +10,8 @@ const LINES: usize = 10;
 
 /// An order of 1 KiB.
 pub(super) fn small() -> String {
-    order((0..LINES).map(line).collect()).to_string()
+    let lines: Vec<_> = (0..LINES).map(line).collect();
+    order(&lines).to_string()
 }
 
 /// An order of about `bytes` bytes whose last line has a text in place of its quantity, and the
@@ -27,10 +28,10 @@ pub(super) fn wrong_at_its_end(bytes: usize) -> (String, usize) {
         text("sku") + text("name") + 1 + 2
     };
     let encoded = lines.iter().map(encoded).sum();
-    (order(lines).to_string(), encoded)
+    (order(&lines).to_string(), encoded)
 }
 
-fn order(lines: Vec<Value>) -> Value {
+fn order(lines: &[Value]) -> Value {
     json!({
         "customer": "Ada Lovelace, 12 St James's Square",
         "reference": "2026-000417",
