@@ -5,7 +5,7 @@
 //!   send anything.
 //! - [`spawn`]: any program, its output stored, ended by its own id; [`finish`] waits for its end.
 //! - [`Files`]: manifests and components in a temporary directory; [`large_component`]: one that
-//!   takes long to compile.
+//!   takes long to compile; [`dummy_component`]: one of any WIT.
 //! - [`http`]: an HTTP/1.1 client that can be as wrong as a test needs, [`http2`]: one that cannot.
 //! - [`eventually`]: the only way to wait.
 //!
@@ -15,6 +15,7 @@
 pub mod http2;
 
 mod dep_info;
+mod dummy;
 mod files;
 mod guests;
 mod host;
@@ -24,6 +25,7 @@ mod process;
 mod raw_nats;
 mod wait;
 
+pub use dummy::dummy_component;
 pub use files::{Files, app};
 pub use guests::{guest, guest_if_built};
 pub use host::{Options, Weft, folder, weft_command};

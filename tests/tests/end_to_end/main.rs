@@ -44,6 +44,7 @@ mod remote;
 mod shared_instances;
 mod shop;
 mod typed_bad_input;
+mod typed_changes;
 mod typed_faces;
 mod typed_failures;
 mod typed_forms;

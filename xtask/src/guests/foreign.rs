@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use weft_build::{Sources as ComponentSources, javascript, python};
 
 use super::Folders;
