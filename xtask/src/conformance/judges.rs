@@ -28,7 +28,7 @@ const MCP_SCENARIOS: [&str; 4] = [
 /// The number of generated requests to an operation, at most, in each of the phases that have a
 /// choice.
 const EXAMPLES: u32 = 100;
-const EXAMPLES_QUICK: u32 = 30;
+const EXAMPLES_QUICK: u32 = 20;
 
 /// The time for a response to a generated request: a debug build on a busy machine takes some.
 const REQUEST_TIMEOUT_S: &str = "60";
