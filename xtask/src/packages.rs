@@ -1,5 +1,5 @@
-//! Installs packages of Python and npm into folders, not into the system. A step is skipped while its
-//! inputs are unchanged.
+//! Installs packages of Python and npm into folders, not into the system. A step is skipped while
+//! its inputs are unchanged.
 
 use std::fs;
 use std::path::Path;

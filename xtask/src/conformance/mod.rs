@@ -1,7 +1,7 @@
 //! `cargo xtask conformance`: has programs of others judge the HTTP APIs of a host.
 //!
-//! A host runs the shop and an app of fixtures whose interfaces have all types. Documents, requests,
-//! generated clients and pages of both are judged.
+//! A host runs the shop and an app of fixtures whose interfaces have all types. Documents,
+//! requests, generated clients and pages of both are judged.
 
 mod judges;
 mod routes;

@@ -90,8 +90,8 @@ impl Writer<'_> {
                 "pattern": pattern::BASE64,
             }),
             Kind::List(element) => json!({ "type": "array", "items": self.mention(element) }),
-            // Not `items: false` as well: for validators of draft 7, which know no `prefixItems`, all
-            // tuples would have to be empty. The client of the MCP's own SDK is one of these.
+            // Not `items: false` as well: for validators of draft 7, which know no `prefixItems`,
+            // all tuples would have to be empty. The client of the MCP's own SDK is one of these.
             Kind::Tuple(members) => json!({
                 "type": "array",
                 "prefixItems": members.iter().map(|ty| self.mention(ty)).collect::<Vec<_>>(),
