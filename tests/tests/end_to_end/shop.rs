@@ -241,6 +241,8 @@ fn what_runs_can_be_listed_as_arrays() {
     let why = weft.run(&["link", "why", "shop", "http", "shop:catalog/orders"]);
     let why = why.expect_code(0).stdout;
     assert!(why.contains("HTTP server of this host"), "{why}");
+    let operation = "  GET /api/orders/{id} → get: 200, 400, 404, 409, 500, 503; idempotent\n";
+    assert!(why.contains(operation), "{why}");
     for (what, rows) in [
         ("apps", 1),
         ("components", 3),
