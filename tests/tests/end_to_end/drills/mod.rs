@@ -18,12 +18,19 @@ const DRILL_MAX: Duration = Duration::from_mins(4);
 /// Requests a second: enough to meet every moment of a loss on a busy machine.
 const RATE: &str = "40";
 
+/// The shop of a lattice as an HTTP API.
+const API: &str = "shop-lattice-api.yaml";
+
 /// An order that the shop has enough for.
 const ORDER: &str = r#"{"lines":[{"sku":"sencha","quantity":1}]}"#;
 
 /// The shop of a lattice, spread over the clouds of a drill, with its orders kept by so many servers.
 fn shop_in_clouds(files: &Files, servers: u32) -> PathBuf {
-    let manifest = shop::manifest().with_file_name("shop-lattice.yaml");
+    example_in_clouds(files, "shop-lattice.yaml", servers)
+}
+
+fn example_in_clouds(files: &Files, example: &str, servers: u32) -> PathBuf {
+    let manifest = shop::manifest().with_file_name(example);
     let text = std::fs::read_to_string(&manifest).expect("an example");
     let examples = manifest.parent().expect("it is in a directory");
     let guests = examples.join("../../components");
@@ -39,11 +46,21 @@ fn shop_in_clouds(files: &Files, servers: u32) -> PathBuf {
 }
 
 fn drill(servers: u32, arguments: &[&str]) -> Value {
+    drill_of(
+        "shop-lattice.yaml",
+        servers,
+        &[arguments, &["--for", "8s"]].concat(),
+    )
+}
+
+fn drill_of(example: &str, servers: u32, arguments: &[&str]) -> Value {
     let files = Files::new();
     let mut command = weft_command();
     command.arg("drill").args(arguments);
-    command.arg("-f").arg(shop_in_clouds(&files, servers));
-    command.args(["--rate", RATE, "--for", "8s", "-o", "json"]);
+    command
+        .arg("-f")
+        .arg(example_in_clouds(&files, example, servers));
+    command.args(["--rate", RATE, "-o", "json"]);
     let report = finish(spawn(command), DRILL_MAX).expect_code(0).json();
     let requests = report["requests"].as_u64().expect("a number");
     assert!(requests > 300, "{report:#}");
@@ -79,7 +96,8 @@ fn nobody_notices_that_a_host_is_killed() {
 #[test]
 fn nobody_notices_that_a_host_of_an_http_api_is_killed_but_by_a_post_that_it_had() {
     let api = ["--path", "/catalog/products", "--write", "/api/orders"];
-    let report = drill(1, &[&["kill-host"], &api[..], &["--body", ORDER]].concat());
+    let arguments = [&["kill-host", "--for", "15s"], &api[..], &["--body", ORDER]].concat();
+    let report = drill_of(API, 1, &arguments);
     expect_unnoticed(&report);
     let writes = &report["writes"];
     assert_eq!(writes["missing"], 0, "{report:#}");
@@ -93,7 +111,8 @@ fn nobody_notices_that_a_host_of_an_http_api_is_killed_but_by_a_post_that_it_had
 
 #[test]
 fn requests_of_an_http_api_go_on_after_a_server_is_restarted() {
-    let report = drill(1, &["kill-nats", "--path", "/catalog/products"]);
+    let arguments = ["kill-nats", "--for", "8s", "--path", "/catalog/products"];
+    let report = drill_of(API, 1, &arguments);
     assert_eq!(report["lost_after_return"], 0, "{report:#}");
     assert_eq!(report["anything_moved"], false, "{report:#}");
 }
