@@ -76,7 +76,7 @@ Live lattice (after confirmation by name):
 Requests are GETs of `--path`, sent through every surviving host. A request is lost if no response
 with a status below 500 arrives within ten seconds. A write is acknowledged by `201` and a
 `Location`, and missing if that location cannot be read at the end. One that may have run when its
-host was lost is not sent twice: it fails with `502`.";
+host was lost is not sent twice, and fails.";
 
 /// Inject a fault into a lattice and measure its effect on requests
 #[derive(Debug, Args)]
