@@ -1,5 +1,5 @@
 //! The lines of the shop that exist for HTTP: those of its component that handles HTTP and JSON by
-//! hand, against those of the manifest that say the same.
+//! hand, against those of the manifest with the same effect.
 //!
 //! By hand it is all of `storefront`, which has no other purpose: lines of code without comments,
 //! blank lines and tests. The typed routes are their items in `shop.yaml`, with the `wit` of their

@@ -27,7 +27,7 @@ use super::scratch::Scratch;
 use super::tools::{Tools, ensure_wrk};
 use super::wrk::{self, Report};
 
-/// Requests of a run are those of the longest time of idle instances apart, at most.
+/// Instances that last for a run: more requests and a longer pause than one has.
 const REUSE: &str = "{reuse: {max-requests: 1000000, max-idle: 60s}}";
 
 pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
@@ -177,7 +177,7 @@ fn median_of(runs: &[Run], kind: Kind, connections: u32, of: fn(&Report) -> f64)
     super::stats::median(of_kind.map(|run| of(&run.report)).collect())
 }
 
-/// A plural where it is due.
+/// The number of connections, for the name of a row.
 fn connections_text(connections: u32) -> String {
     let plural = if connections == 1 { "" } else { "s" };
     format!("{connections} connection{plural}")

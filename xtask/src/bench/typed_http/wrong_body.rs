@@ -2,8 +2,8 @@
 //! the memory that its conversion takes.
 //!
 //! Allocations are counted exactly by a test of `crates/json`
-//! (`bodies::a_body_takes_little_more_memory_than_itself_and_its_value`); here it is the resident memory of
-//! the whole host, from `/proc`.
+//! (`bodies::a_body_takes_little_more_memory_than_itself_and_its_value`); here it is the resident
+//! memory of the whole host, from `/proc`.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use crate::host::Host;
 /// The size of the body whose response is timed.
 const TIMED_BYTES: usize = 1 << 20;
 
-/// The size of the body whose memory is measured: large beside what a host allocates anyway, and
+/// The size of the body whose memory is measured: large beside other allocations of a host, and
 /// within the default of `limits.body`.
 const LARGE_BYTES: usize = 15 << 20;
 
