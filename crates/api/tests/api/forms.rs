@@ -39,14 +39,14 @@ fn part(headers: &str, content: &str) -> String {
 }
 
 fn headers(content_type: &str) -> HeaderMap {
-    let value = HeaderValue::try_from(content_type).unwrap();
+    let value = HeaderValue::try_from(content_type).expect("a value");
     HeaderMap::from_iter([(header::CONTENT_TYPE, value)])
 }
 
 /// Reads a form that arrives in pieces.
 fn read(path: &str, form: &str, pieces: usize) -> Result<Read, Problem> {
     let api = api(ITEMS, OPERATIONS);
-    let matched = api.find(&Method::POST, path).unwrap();
+    let matched = api.find(&Method::POST, path).expect("an operation");
     let headers = headers("multipart/form-data; boundary=b");
     let mut pieces = form.as_bytes().chunks(pieces);
     let mut reader = reader(matched.operation, &headers)?.expect("a form");
@@ -97,7 +97,7 @@ fn errors(path: &str, form: &str) -> Vec<String> {
     let Body::Bytes(body) = problem.response().body else {
         panic!("a problem has a body");
     };
-    let document: Value = serde_json::from_slice(&body).unwrap();
+    let document: Value = serde_json::from_slice(&body).expect("JSON");
     let errors = document["errors"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let errors = errors.map(|error| {
