@@ -15,10 +15,11 @@ use super::{Settings, world};
 use crate::artifact::Artifact;
 use crate::failure::{Failure, Kind};
 
-/// The folder with the WIT of a component, in the folder of its sources, if the manifest names none.
+/// The folder with the WIT of a component, in the folder of its sources, unless the manifest names
+/// one.
 const WIT_FOLDER_DEFAULT: &str = "wit";
 
-/// The module with the program, if the manifest names none.
+/// The module with the program, unless the manifest names one.
 const ENTRY_DEFAULT: &str = "app";
 
 /// A component to build.

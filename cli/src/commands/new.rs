@@ -175,7 +175,7 @@ fn kinds(language: Language) -> Vec<Kind> {
     templates.map(|template| template.kind).collect()
 }
 
-/// The answer to a question on standard error. A wrong answer is printed, and the question repeated.
+/// The answer to a question on standard error. After a wrong answer, the question is repeated.
 async fn answer<T>(
     question: &str,
     read: impl Fn(&str) -> Result<T, Failure>,

@@ -112,8 +112,8 @@ fn an_http_api_in_c_goes_from_its_template_to_a_response() {
 fn a_service_goes_from_its_template_to_a_stored_entry() {
     let host = deployed("rust", "service", "cargo test --quiet").expect("Rust is here");
     let post = || {
-        let text = "POST /entries HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-                    content-type: application/json\r\ncontent-length: 21\r\n\r\n\
+        let text = "POST /entries HTTP/1.1\nhost: localhost\nconnection: close\n\
+                    content-type: application/json\ncontent-length: 21\n\n\
                     {\"text\":\"I was here\"}";
         Connection::with(host.http(), text)
             .response()

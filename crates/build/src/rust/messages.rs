@@ -31,12 +31,12 @@ struct Target {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "reason")]
-enum Message {
-    #[serde(rename = "compiler-artifact")]
-    Artifact(Artifact),
-    #[serde(rename = "compiler-message")]
-    Diagnostic { message: Value },
+#[serde(tag = "reason", rename_all = "kebab-case")]
+enum CargoLine {
+    CompilerArtifact(Artifact),
+    CompilerMessage {
+        message: Value,
+    },
     #[serde(other)]
     Other,
 }
@@ -101,11 +101,11 @@ fn artifact(shell: &Shell, stream: Stream, line: &str) -> Option<Artifact> {
         Stream::Stdout | Stream::Stderr => None,
     };
     match message {
-        Some(Message::Artifact(artifact)) => return Some(artifact),
-        Some(Message::Diagnostic { message }) => {
+        Some(CargoLine::CompilerArtifact(artifact)) => return Some(artifact),
+        Some(CargoLine::CompilerMessage { message }) => {
             shell.publish(Event::CompilerMessage { message });
         }
-        Some(Message::Other) => {}
+        Some(CargoLine::Other) => {}
         None => {
             let line = line.to_owned();
             shell.publish(Event::Output { stream, line });
@@ -165,9 +165,9 @@ mod tests {
     fn messages_of_cargo_are_read_by_their_reason() {
         let line = r#"{"reason":"compiler-artifact","package_id":"x","manifest_path":"/a/Cargo.toml",
             "target":{"kind":["cdylib"],"crate_types":["cdylib"],"name":"a"},"filenames":["/t/a.wasm"]}"#;
-        let message: Message = serde_json::from_str(line).unwrap();
-        assert!(matches!(message, Message::Artifact(it) if it.is_library()));
-        let message: Message = serde_json::from_str(r#"{"reason":"build-finished"}"#).unwrap();
-        assert!(matches!(message, Message::Other));
+        let message: CargoLine = serde_json::from_str(line).unwrap();
+        assert!(matches!(message, CargoLine::CompilerArtifact(it) if it.is_library()));
+        let message: CargoLine = serde_json::from_str(r#"{"reason":"build-finished"}"#).unwrap();
+        assert!(matches!(message, CargoLine::Other));
     }
 }
