@@ -56,8 +56,8 @@ pub(crate) fn check_node(major_min: u32) -> Result<()> {
     output(Command::new("npm").arg("--version")).map(drop)
 }
 
-/// Does the work unless the product was made from the same inputs by the same release of its tool. A
-/// copy of the inputs is stored beside the product, so contents are compared and not times.
+/// Does the work unless the product was made from the same inputs by the same release of its tool.
+/// A copy of the inputs is stored beside the product, so contents are compared and not times.
 ///
 /// # Errors
 /// If an input cannot be read, or the work fails.

@@ -92,14 +92,14 @@ impl Job {
             let mut shell_command = base("sh");
             shell_command.args(["-c", command]);
             if self.build.language == Some(Language::Rust) {
-                let cargo = rust::prepare(shell, &rust).map_err(failure)?;
+                let cargo = rust::prepare(shell, &rust).map_err(|error| failure(&error))?;
                 shell_command.envs(cargo.variables);
             }
             shell
                 .run_reading(&mut shell_command, |stream, line| {
                     rust::publish_line(shell, stream, line);
                 })
-                .map_err(failure)?;
+                .map_err(|error| failure(&error))?;
             return Ok(self.output());
         }
         let made = match self.build.language {
@@ -123,7 +123,7 @@ impl Job {
                 c::build(shell, &sources, &rust).map(|()| sources.output)
             }
         };
-        made.map_err(failure)
+        made.map_err(|error| failure(&error))
     }
 
     /// The file that a command writes.
@@ -236,13 +236,13 @@ fn create_folder(file: &Path) -> Result<(), Failure> {
     })
 }
 
-fn failure(error: Error) -> Failure {
+fn failure(error: &Error) -> Failure {
     let kind = match error {
         Error::Cancelled => Kind::Interrupted,
         Error::Sources { .. } => Kind::Input,
         _ => Kind::Failed,
     };
-    let failure = Failure::from_error(kind, &error);
+    let failure = Failure::from_error(kind, error);
     match error.help() {
         Some(help) => failure.with_help(help),
         None => failure,

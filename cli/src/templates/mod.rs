@@ -246,12 +246,12 @@ mod tests {
         let template = Template::find(Kind::Service, Language::Rust).unwrap();
         let mut compared = 0;
         for (path, content) in template.files("a") {
-            if let Some(dependency) = path.strip_prefix("wit/") {
-                if dependency.starts_with("deps/") {
-                    let served = root().join("wit").join(dependency);
-                    assert_eq!(content, fs::read_to_string(served).unwrap(), "{path}");
-                    compared += 1;
-                }
+            if let Some(dependency) = path.strip_prefix("wit/")
+                && dependency.starts_with("deps/")
+            {
+                let served = root().join("wit").join(dependency);
+                assert_eq!(content, fs::read_to_string(served).unwrap(), "{path}");
+                compared += 1;
             }
         }
         assert_eq!(compared, 5);

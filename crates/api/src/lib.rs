@@ -49,6 +49,7 @@ pub use failure::{ERROR_ID, RETRY_AFTER};
 pub use inputs::{
     BodyInput, FormParts, FormReader, FormStep, FormStream, RequestInput, StreamStep,
 };
+pub use media::is_sent_by_any_page;
 pub use operation::Operation;
 pub use outcome::{Accept, Output, Returned};
 pub use problem::{INPUT_ERRORS_MAX, InputError, InputPlace, PROBLEM_JSON, Problem};

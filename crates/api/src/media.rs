@@ -31,6 +31,21 @@ pub(crate) fn body_format(content_type: Option<&HeaderValue>) -> Result<Format, 
     })
 }
 
+/// True for a body that a page can send to another site without its permission, by its media type:
+/// one of the CORS-safelisted types of [Fetch](https://fetch.spec.whatwg.org/), or none.
+#[must_use]
+pub fn is_sent_by_any_page(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return true;
+    };
+    let text = value.to_str().unwrap_or_default();
+    let media_type = text.split(';').next().unwrap_or_default().trim();
+    let simple = [FORM, "text/plain", "application/x-www-form-urlencoded"];
+    simple
+        .iter()
+        .any(|simple| simple.eq_ignore_ascii_case(media_type))
+}
+
 /// The problem of a body that must be a form.
 pub(crate) fn not_a_form(headers: &HeaderMap) -> Problem {
     let text = headers.get(header::CONTENT_TYPE);
@@ -138,5 +153,38 @@ impl<'h> Range<'h> {
 
     fn specificity(&self) -> u8 {
         u8::from(self.kind != "*") + u8::from(self.subtype != "*")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_send_some_media_types_without_permission() {
+        let of = |content_type: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(content_type) = content_type {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+            is_sent_by_any_page(&headers)
+        };
+        for content_type in [
+            None,
+            Some("text/plain"),
+            Some("Text/Plain; charset=utf-8"),
+            Some("multipart/form-data; boundary=a"),
+            Some("application/x-www-form-urlencoded"),
+        ] {
+            assert!(of(content_type), "{content_type:?}");
+        }
+        for content_type in [
+            "application/json",
+            "application/octet-stream",
+            "text/csv",
+            "",
+        ] {
+            assert!(!of(Some(content_type)), "{content_type}");
+        }
     }
 }

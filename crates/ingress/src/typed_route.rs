@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use weft_api::mcp::Tools;
 use weft_api::{
     Api, Body as ApiBody, BodyInput, Docs, Listener, MessageKind, Operation, Problem, StreamFormat,
-    StreamWriter, origin,
+    StreamWriter, is_sent_by_any_page, origin,
 };
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{AppName, ComponentSpec};
@@ -268,9 +268,12 @@ impl TypedRoute {
         let state = UploadState::default();
         let limited = |body| UploadBody::new(body, self.body_bytes_max, state.clone());
         let form = operation.form_reader(&head.headers, self.encoded_bytes_max());
-        if let Some(reader) = form.map_err(rejected)? {
-            // Pages of other sites can send forms without permission.
+        let form = form.map_err(rejected)?;
+        let is_raw = matches!(operation.body(), BodyInput::Bytes | BodyInput::Stream(_));
+        if (form.is_some() || is_raw) && is_sent_by_any_page(&head.headers) {
             origin::check(&head.headers, route_host(&head.uri), listener).map_err(rejected)?;
+        }
+        if let Some(reader) = form {
             let body = limited(self.checked_length(body)?);
             let received = form_body::receive(reader, body, (budget, share), deadline).await?;
             let (parts, stream) = received;

@@ -37,12 +37,13 @@ fn weft(project: &Path, arguments: &[&str]) -> Finished {
 
 /// Makes, tests, builds and deploys a project, and returns its host; `None` if this machine lacks
 /// the tools of the language.
+#[expect(clippy::print_stderr, reason = "the reason of a skipped test")]
 fn deployed(language: &str, template: &str, test: &str) -> Option<Weft> {
     let files = Files::new();
     let new = ["new", "my-app", "--lang", language, "--template", template];
     let made = weft(files.path(), &new);
     if language != "rust" && made.stderr.contains("cannot be built here") {
-        println!("skipped: {}", made.stderr);
+        eprintln!("skipped: {}", made.stderr);
         return None;
     }
     made.expect_code(0);

@@ -216,6 +216,19 @@ fn a_wrong_form_is_answered_in_full_and_reaches_no_component() {
             );
         }
     }
+    // So are raw bodies of a type that any page can send.
+    for (place, address) in lattice.places() {
+        for (headers, status) in [
+            ("origin: http://evil.example\n", 403),
+            (
+                "content-type: text/plain\norigin: http://evil.example\n",
+                403,
+            ),
+        ] {
+            let answer = post(address, "/api/raw", headers, b"abc");
+            assert_eq!(answer.status, status, "{place}, {headers}");
+        }
+    }
     assert_eq!(requests(&lattice.back), before, "a component was called");
     for (place, address) in lattice.places() {
         let headers = format!("{FORM}origin: http://localhost:3000\n");
