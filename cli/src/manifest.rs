@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use weft_lattice_config::mistake_paths::component_path;
 use weft_lattice_config::{
-    App, ComponentSpec, Digest, MANIFEST_BYTES_MAX, Mistake, Mistakes, Source,
+    App, Build, ComponentSpec, Digest, MANIFEST_BYTES_MAX, Mistake, Mistakes, Source,
 };
 
 use crate::artifact::{Artifact, ArtifactError, read_at_most};
@@ -29,6 +29,8 @@ pub(crate) struct Manifest {
     text: String,
     /// The app, in which every source is a digest, except those of unusable files.
     pub(crate) app: App,
+    /// The builds of its components, which are no part of the app that is deployed.
+    pub(crate) builds: Vec<Build>,
     /// The content of its component files.
     pub(crate) artifacts: BTreeMap<Digest, Upload>,
     /// The component files that cannot be read, or are no components.
@@ -120,9 +122,12 @@ fn read(path: &Path) -> Result<Manifest, Vec<Message>> {
         .unwrap_or(Path::new(""));
     let (artifacts, mut unusable) = resolve(&mut app, directory, &file);
     unusable.append(wit_source::resolve(&mut app, directory, &artifacts));
+    let builds = app.spec.components.iter();
+    let builds = builds.filter_map(|it| it.build.clone()).collect();
     Ok(Manifest {
         file,
         text,
+        builds,
         app: app.without_builds(),
         artifacts,
         unusable,

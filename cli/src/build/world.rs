@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use weft_compose::Description;
-use wit_parser::Resolve;
-
 use crate::failure::{Failure, Kind, Message, Plain};
 use crate::interfaces::{Import, Need};
 use crate::providers;
+use crate::wit_source;
+use weft_compose::Description;
 
 /// A world of a folder of WIT files.
 #[derive(Debug)]
@@ -27,13 +26,7 @@ pub(crate) struct World {
 /// The WIT is invalid, or the world is missing or ambiguous.
 pub(super) fn read(folder: &Path, name: Option<&str>) -> Result<World, Failure> {
     let invalid = |message: String| Failure::new(Kind::Input, message);
-    let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(folder).map_err(|error| {
-        invalid(format!(
-            "cannot read the WIT source `{}`: {error:#}",
-            folder.display()
-        ))
-    })?;
+    let (resolve, package) = wit_source::read_package(folder).map_err(invalid)?;
     let worlds = &resolve.packages[package].worlds;
     let found = match (name, worlds.len()) {
         (Some(name), _) => worlds.get(name),

@@ -13,7 +13,7 @@ use weft_lattice_config::{
     App, ComponentName, Digest, InterfaceName, Mistake, Mistakes, Source, WIT_TEXT_BYTES_MAX,
     WitSource,
 };
-use wit_parser::{Resolve, SourceMap};
+use wit_parser::{PackageId, Resolve, SourceMap};
 
 use crate::manifest::Upload;
 
@@ -135,11 +135,41 @@ fn read_folder(folder: &Path) -> Result<Resolve, String> {
     if let Some(problem) = folder_problem(folder) {
         return Err(problem);
     }
+    match read_package(folder) {
+        Ok((resolve, _)) => Ok(resolve),
+        Err(problem) => read_interfaces(folder).map_err(|_| problem),
+    }
+}
+
+/// Reads a folder of WIT files, with the packages in its `deps`.
+///
+/// # Errors
+/// The first mistake, with its place in a file if it is one of syntax.
+pub(crate) fn read_package(folder: &Path) -> Result<(Resolve, PackageId), String> {
     let mut resolve = Resolve::default();
-    let Err(error) = resolve.push_dir(folder) else {
-        return Ok(resolve);
-    };
-    read_interfaces(folder).map_err(|_| format!("cannot read the WIT source: {error:#}"))
+    match resolve.push_dir(folder) {
+        Ok((package, _)) => Ok((resolve, package)),
+        Err(error) => {
+            let problem = located(folder).unwrap_or_else(|| format!("{error:#}"));
+            Err(format!(
+                "cannot read the WIT source `{}`: {problem}",
+                folder.display()
+            ))
+        }
+    }
+}
+
+/// The mistake of syntax in the files of a folder, with its place.
+fn located(folder: &Path) -> Option<String> {
+    let mut source = SourceMap::new();
+    for file in fs::read_dir(folder).ok()? {
+        let path = file.ok()?.path();
+        if path.extension().is_some_and(|extension| extension == "wit") {
+            source.push_file(&path).ok()?;
+        }
+    }
+    let (source, error) = source.parse().err()?;
+    Some(error.render(&source))
 }
 
 /// The reason why a path is no folder of WIT files.

@@ -30,11 +30,7 @@ pub(super) fn read(mut files: Vec<PathBuf>) -> Manifests {
     let mut findings: Vec<_> = mistakes.iter().map(of_mistake).collect();
     for manifest in manifests {
         let components = &manifest.app.spec.components;
-        languages.extend(
-            components
-                .iter()
-                .filter_map(|it| it.build.as_ref()?.language),
-        );
+        languages.extend(manifest.builds.iter().filter_map(|build| build.language));
         let subject = format!("manifest {}", manifest.file);
         if manifest.unusable.is_empty() {
             let count = components.len();
@@ -52,10 +48,9 @@ pub(super) fn read(mut files: Vec<PathBuf>) -> Manifests {
             .iter()
             .map(|mistake| mistake.message.as_str());
         let missing = missing.collect::<Vec<_>>().join("; ");
-        let has_build = components.iter().any(|it| it.build.is_some());
-        let fix = match has_build {
-            true => format!("weft build -f {}", manifest.file),
-            false => "build the components, or correct the paths of their `source`".to_owned(),
+        let fix = match manifest.builds.is_empty() {
+            false => format!("weft build -f {}", manifest.file),
+            true => "build the components, or correct the paths of their `source`".to_owned(),
         };
         findings.push(Finding::bad(Weight::Fault, subject, missing, fix));
     }
