@@ -31,6 +31,7 @@ fn finding(finished: &Finished, subject: &str) -> (String, String) {
 fn a_lattice_is_checked_down_to_its_store() {
     let nats = start_nats();
     let host = lattice::host(&nats, "a=b");
+    host.wait_for_ready(1);
     let checked = doctor(&["--nats", &nats.url(), "--lattice", "test"]);
     for subject in ["NATS", "JetStream", "hosts"] {
         assert_eq!(finding(&checked, subject).0, "good", "{checked}");
@@ -49,6 +50,7 @@ fn a_lattice_is_checked_down_to_its_store() {
 #[test]
 fn a_host_alone_needs_no_nats() {
     let weft = Weft::serving(&[]);
+    weft.wait_for_ready(1);
     let folder = weft.data();
     let data = folder.path().display().to_string();
     let checked = doctor(&["--data-dir", &data]);

@@ -46,11 +46,15 @@ pub(super) async fn check(options: &HostOptions, target: Target) -> Vec<Finding>
     };
     findings.push(match hosts(options).await {
         Ok(rows) => {
-            let ready = rows.iter().filter(|row| row.status == "ready");
-            Finding::good(
-                "hosts",
-                format!("{} of {} ready", ready.count(), rows.len()),
-            )
+            let ready = rows.iter().filter(|row| row.status == "ready").count();
+            let found = format!("{ready} of {} ready", rows.len());
+            match ready == rows.len() {
+                true => Finding::good("hosts", found),
+                false => {
+                    let fix = "`weft get hosts` shows the state of each, and `weft events` the way there";
+                    Finding::bad(Weight::Warning, "hosts", found, fix)
+                }
+            }
         }
         Err(failure) => Finding::of_failure(weight, "hosts", &failure),
     });
