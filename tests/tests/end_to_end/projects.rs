@@ -36,24 +36,28 @@ fn weft(project: &Path, arguments: &[&str]) -> Finished {
 }
 
 /// Makes, tests, builds and deploys a project, and returns its host; `None` if this machine lacks
-/// the tools of the language.
+/// the tools of the language. Each project has a name of its own: cargo takes packages of one name
+/// in one target directory for the same, wherever they are.
 #[expect(clippy::print_stderr, reason = "the reason of a skipped test")]
 fn deployed(language: &str, template: &str, test: &str) -> Option<Weft> {
     let files = Files::new();
-    let new = ["new", "my-app", "--lang", language, "--template", template];
+    let name = format!("{language}-{template}");
+    let new = ["new", &name, "--lang", language, "--template", template];
     let made = weft(files.path(), &new);
     if language != "rust" && made.stderr.contains("cannot be built here") {
         eprintln!("skipped: {}", made.stderr);
         return None;
     }
     made.expect_code(0);
-    let project = files.path().join("my-app");
+    let project = files.path().join(&name);
     let mut unit_tests = Command::new("sh");
     unit_tests.args(["-c", test]);
     in_project(unit_tests, &project).expect_code(0);
     let built = weft(&project, &["build"]).expect_code(0);
     assert!(
-        built.stdout.contains("my-app: build/my-app.wasm ("),
+        built
+            .stdout
+            .contains(&format!("{name}: build/{name}.wasm (")),
         "{built}"
     );
     assert!(built.stdout.contains("sha256:"), "{built}");
@@ -143,8 +147,8 @@ fn a_handler_of_http_goes_from_its_template_to_a_response() {
 #[test]
 fn a_mistake_in_a_program_is_a_compiler_message_and_the_old_component_stays() {
     let files = Files::new();
-    weft(files.path(), &["new", "my-app", "-t", "raw-http"]).expect_code(0);
-    let project = files.path().join("my-app");
+    weft(files.path(), &["new", "mistaken", "-t", "raw-http"]).expect_code(0);
+    let project = files.path().join("mistaken");
     std::fs::write(
         project.join("src/main.rs"),
         "fn main() { let x: u8 = \"text\"; }\n",
@@ -153,7 +157,7 @@ fn a_mistake_in_a_program_is_a_compiler_message_and_the_old_component_stays() {
     let built = weft(&project, &["build"]).expect_code(1);
     built.expect_stderr(&[
         "mismatched types",
-        "cannot build component `my-app`",
+        "cannot build component `mistaken`",
         "cargo build",
     ]);
     let json = weft(&project, &["build", "--message-format", "json"]).expect_code(1);
@@ -168,5 +172,5 @@ fn a_mistake_in_a_program_is_a_compiler_message_and_the_old_component_stays() {
     assert_eq!(message["code"]["code"], "E0308", "{json}");
     assert_eq!(message["spans"][0]["file_name"], "src/main.rs");
     assert_eq!(events.last().unwrap()["success"], false);
-    assert!(!project.join("build/my-app.wasm").exists());
+    assert!(!project.join("build/mistaken.wasm").exists());
 }

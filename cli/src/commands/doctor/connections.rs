@@ -51,7 +51,8 @@ pub(super) async fn check(options: &HostOptions, target: Target) -> Vec<Finding>
             match ready == rows.len() {
                 true => Finding::good("hosts", found),
                 false => {
-                    let fix = "`weft get hosts` shows the state of each, and `weft events` the way there";
+                    let fix =
+                        "`weft get hosts` shows the state of each, and `weft events` the way there";
                     Finding::bad(Weight::Warning, "hosts", found, fix)
                 }
             }
