@@ -133,7 +133,7 @@ fn a_page_has_everything_about_one_subject() {
     let json = weft.run(&["describe", "shop", "-o", "json"]);
     let json = json.expect_code(0).json();
     assert_eq!(json["status"]["ready"], true);
-    assert_eq!(json["links"].as_array().map(Vec::len), Some(6));
+    assert_eq!(json["links"].as_array().map(Vec::len), Some(7));
     let missing = weft.run(&["describe", "shop/carts"]).expect_code(1);
     missing.expect_stderr(&["app `shop` has no component `carts`"]);
 }

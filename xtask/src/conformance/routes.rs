@@ -23,8 +23,9 @@ pub(super) enum Generated {
 }
 
 /// All routes. Names and numbers have each form in one of them.
-pub(super) const ROUTES: [Route; 9] = [
+pub(super) const ROUTES: [Route; 10] = [
     route("shop", "/api", Generated::Always),
+    route("catalog", "/catalog", Generated::Always),
     route("places", "/places", Generated::Always),
     route("feed", "/feed", Generated::Always),
     route("maps", "/maps", Generated::InFull),
