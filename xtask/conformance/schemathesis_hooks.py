@@ -25,9 +25,9 @@ PRODUCTS = ("teapot", "cup", "sencha", "strainer")
 
 @schemathesis.hook
 def map_path_parameters(_context, parameters):
-    if isinstance(parameters, dict) and "sku" in parameters:
-        return parameters | {"sku": product(parameters["sku"])}
-    return parameters
+    if not isinstance(parameters, dict):
+        return parameters
+    return {name: product(value) if name.endswith("sku") else value for name, value in parameters.items()}
 
 
 @schemathesis.hook

@@ -42,7 +42,11 @@ pub(crate) struct Options {
 /// # Errors
 /// If a build fails, a file cannot be written, or the unpacked program does not work.
 pub(crate) fn release(options: &Options) -> Result<()> {
-    let build = if options.dev { Build::DevOnly } else { Build::Dist };
+    let build = if options.dev {
+        Build::DevOnly
+    } else {
+        Build::Dist
+    };
     let weft = build_weft(build)?;
     let archives = target_directory()?.join("archives");
     empty(&archives)?;

@@ -6,6 +6,11 @@ use weft_lattice_config::template::{PathTemplate, Segment};
 
 use crate::api::Api;
 
+/// The separator of the parts of a name, for a value that is a field of a parameter. Tools that
+/// generate clients take a `.` in a path for an access to a field of theirs; WIT has no name with
+/// this character.
+const SEPARATOR: &str = "_";
+
 /// The names of the values of all paths. Templates that differ in names alone are one path in a
 /// document, with the names of the first one.
 pub(super) struct PathNames(BTreeMap<String, Vec<String>>);
@@ -15,7 +20,9 @@ impl PathNames {
         let mut names = BTreeMap::new();
         for operation in api.operations() {
             let path = &operation.request().path;
-            let values = path.values().map(ToString::to_string);
+            let values = path
+                .values()
+                .map(|value| value.to_string().replace('.', SEPARATOR));
             names.entry(shape(path)).or_insert_with(|| values.collect());
         }
         Self(names)

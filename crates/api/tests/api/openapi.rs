@@ -175,6 +175,16 @@ fn templates_that_differ_in_names_are_one_path() {
 }
 
 #[test]
+fn the_name_of_a_field_in_a_path_has_no_dot() {
+    let lines = "operations:
+- {func: change, as: 'PUT /orders/{order.id}', body: order, headers: {If-Match: etag}}
+";
+    let document = api(ORDERS, lines).openapi();
+    let operation = &document["paths"]["/orders/{order_id}"]["put"];
+    assert_eq!(operation["parameters"][0]["name"], "order_id");
+}
+
+#[test]
 fn an_interface_without_a_version_has_one_in_the_document() {
     let text = "package a:b; interface c { f: func(); }";
     let interface_without = Interface::from_text(text, "a:b/c").unwrap();
