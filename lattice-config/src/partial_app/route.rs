@@ -3,7 +3,7 @@
 use super::{Located, OptionalField, located_key, located_value, optional_field, read_field};
 use crate::app::{CASES_MAX, OPERATIONS_MAX};
 use crate::interface::InterfaceName;
-use crate::spanned_yaml::{Data, Node, Path};
+use crate::spanned_yaml::{Data, Entry, Node, Path};
 use crate::template::{RequestTemplate, ValuePath};
 use crate::{ComponentName, HostPattern, PathPrefix, WitName};
 
@@ -110,10 +110,15 @@ fn errors<'a>(route: &'a Node, path: &Path<'_>) -> Vec<PartialErrorType<'a>> {
             statuses: statuses
                 .map(|status| located_key(status, status.key.as_str(), &path_of_type))
                 .collect(),
-            is_empty: matches!(&entry.value.data, Data::Map(entries) if entries.is_empty()),
+            is_empty: matches!(&entry.value.data, Data::Map(entries) if entries.iter().all(is_null)),
         }
     });
     read.collect()
+}
+
+/// True for a key without a value, which is as good as absent.
+fn is_null(entry: &Entry) -> bool {
+    matches!(entry.value.data, Data::Null)
 }
 
 fn faces<'a>(node: &'a Node, path: &Path<'_>) -> (Located<()>, Vec<Located<&'a str>>) {
