@@ -2,21 +2,27 @@
 //! its inputs are unchanged.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use weft_build::{Cancel, Event, Output, Shell};
 
-use crate::command::{output, run};
+use crate::command::{print_line, run};
 
-/// Checks that Python can make virtual environments.
-///
-/// # Errors
-/// If it is missing, or cannot.
-pub(crate) fn check_python() -> Result<()> {
-    output(Command::new("python3").args(["-c", "import ensurepip, venv"]))
-        .map(drop)
-        .context("missing python3 with venv")
+/// Runs the tools of languages, which are installed below the folder `tools`.
+pub(crate) fn shell(tools: PathBuf) -> Shell {
+    Shell::new(
+        tools,
+        Output::Inherited,
+        Cancel::default(),
+        |event| match event {
+            Event::Command { command } => print_line(&format!("$ {command}")),
+            Event::Note { message } => print_line(&message),
+            Event::Output { line, .. } => print_line(&line),
+            Event::CompilerMessage { .. } => {}
+        },
+    )
 }
 
 /// Installs the packages of a file of requirements into a virtual environment. `program` is one of
@@ -34,26 +40,6 @@ pub(crate) fn install_python(requirements: &Path, venv: &Path, program: &Path) -
             .args(["install", "--quiet", "--requirement"])
             .arg(requirements))
     })
-}
-
-/// Checks that npm and a version of node are there.
-///
-/// # Errors
-/// If one is missing, or node is older than `major_min`.
-pub(crate) fn check_node(major_min: u32) -> Result<()> {
-    let version = output(Command::new("node").arg("--version"))?;
-    let version = version.trim();
-    let major = version
-        .trim_start_matches('v')
-        .split('.')
-        .next()
-        .and_then(|major| major.parse().ok());
-    let found: u32 = major.with_context(|| format!("malformed version of node: `{version}`"))?;
-    ensure!(
-        major_min <= found,
-        "node {version} is older than {major_min}"
-    );
-    output(Command::new("npm").arg("--version")).map(drop)
 }
 
 /// Does the work unless the product was made from the same inputs by the same release of its tool.

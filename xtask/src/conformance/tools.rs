@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use weft_build::{Shell, javascript, python};
 
 use super::{FOLDER, Judge};
 use crate::command::run;
 use crate::debian;
 use crate::packages::{self, make};
-
-/// The oldest node whose npm installs the packages; these have a node of their own.
-const NODE_MAJOR_MIN: u32 = 20;
 
 /// The installed programs.
 pub(super) struct Tools {
@@ -82,15 +80,20 @@ impl Tools {
         Ok(())
     }
 
+    fn shell(&self) -> Shell {
+        packages::shell(self.folder.clone())
+    }
+
     fn install_python(&self) -> Result<()> {
-        packages::check_python()?;
+        python::check(&self.shell())?;
         let venv = self.folder.join("python");
         let program = venv.join("bin/schemathesis");
         packages::install_python(&self.folder.join("requirements.txt"), &venv, &program)
     }
 
     fn install_node(&self) -> Result<()> {
-        packages::check_node(NODE_MAJOR_MIN)?;
+        // The packages have a node of their own; this one runs npm.
+        javascript::check(&self.shell())?;
         let files = ["package.json", "package-lock.json"].map(|name| self.folder.join(name));
         let inputs = files.each_ref().map(PathBuf::as_path);
         let modules = self.folder.join("node_modules");

@@ -15,10 +15,11 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use weft_build::Shell;
 use weft_build::rust::{self, Settings};
-use weft_build::{Cancel, Event, Output, Shell};
 
 use crate::command::{output, print_line};
+use crate::packages;
 use dep_info::Sources;
 
 /// The guests to build, and their toolchain.
@@ -129,18 +130,7 @@ impl Folders {
     /// Runs the tools of languages, which are installed below the target directory.
     fn shell(&self) -> Shell {
         // The name that `weft build` adds to the cache folder, which its tests set to `target`.
-        let tools = self.target.join("weft");
-        Shell::new(
-            tools,
-            Output::Inherited,
-            Cancel::default(),
-            |event| match event {
-                Event::Command { command } => print_line(&format!("$ {command}")),
-                Event::Note { message } => print_line(&message),
-                Event::Output { line, .. } => print_line(&line),
-                Event::CompilerMessage { .. } => {}
-            },
-        )
+        packages::shell(self.target.join("weft"))
     }
 
     /// A cargo command without the variables of the cargo that runs this task: flags for the host's
